@@ -1,8 +1,8 @@
 """DTLS 1.2 with the use_srtp extension (RFC 6347, RFC 5764) without IO: datagrams in, datagrams and keys out.
 
-OpenSSL does the protocol over memory BIOs. One `DtlsIdentity` (certificate and cached OpenSSL context) serves every
-association of a process: a context for each would double the CPU of a handshake. The far end's certificate is proven
-by the fingerprint of its SDP (RFC 8122), not by a chain.
+OpenSSL does the protocol over memory BIOs. One `DtlsIdentity` (certificate and cached OpenSSL context) serves
+every association of a process: a context for each would double the CPU of a handshake. The far end's
+certificate is proven by the fingerprint of its SDP (RFC 8122), not by a chain.
 """
 
 import hashlib
@@ -84,9 +84,9 @@ class DtlsIdentity:
 class DtlsAssociation:
     """One DTLS association in the role that SDP's `a=setup` gave us ("server" for `passive`).
 
-    `fingerprints` are (hash name, "AB:CD:..") pairs; one match suffices. The retransmission timer is OpenSSL's own
-    (`timeout_s` says when to call `handle_timeout`). No method raises on anything that the far end sends: `state`
-    becomes FAILED and `reason` says why.
+    `fingerprints` are (hash name, "AB:CD:..") pairs; one match suffices. The retransmission timer is
+    OpenSSL's own (`timeout_s` says when to call `handle_timeout`). No method raises on anything that the far
+    end sends: `state` becomes FAILED and `reason` says why.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
-"""ICE-lite credentials and candidates (RFC 8445 section 2.5, RFC 8839); checks are answered by the packet core.
+"""ICE-lite credentials and candidates (RFC 8445 section 2.5, RFC 8839); checks are answered by the packet
+core.
 
-A ufrag carries where its Transport lives, so that the first binding request finds its owner without a look-up:
-node hint (4 characters), Worker (1), Transport handle (6), then randomness (5): 16 ice-chars in all.
+A ufrag carries where its Transport lives, so that the first binding request finds its owner without a
+look-up: node hint (4 characters), Worker (1), Transport handle (6), then randomness (5): 16 ice-chars in all.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,9 @@ Randomness = Callable[[int], bytes]
 
 
 def make_ufrag(node_hint: str, worker: int, transport: int, randomness: Randomness) -> str:
-    """A ufrag with its routing hint. ValueError: the hint is not 4 ice-chars, or there are more than 64 Workers."""
+    """A ufrag with its routing hint. ValueError: the hint is not 4 ice-chars, or there are more than 64
+    Workers.
+    """
     if len(node_hint) != NODE_HINT_CHARS or any(char not in ICE_CHARS for char in node_hint):
         raise ValueError(f"node hint {node_hint!r} is not {NODE_HINT_CHARS} ice-chars")
     if not 0 <= worker < len(ICE_CHARS):

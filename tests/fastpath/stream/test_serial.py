@@ -1,4 +1,4 @@
-"""Serial-number arithmetic: distances are antisymmetric, unwrapping keeps the low bits and stays within half a cycle."""
+"""Serial-number arithmetic: distances add up, unwrapping stays within half a cycle."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -17,7 +17,7 @@ START_US = 3_600_000_000
 
 
 def decode(message: bytes) -> tuple[int, int, list[int | None]]:
-    """(base seq, feedback count, arrival in ticks on the sender's clock or None), straight from the draft's section 3.1."""
+    """(base seq, feedback count, arrivals in ticks, None if lost), straight from section 3.1 of the draft."""
     first, kind, words = struct.unpack("!BBH", message[:4])
     assert (first, kind, len(message)) == (0x8F, 205, 4 * words + 4)
     base_seq, count = struct.unpack("!HH", message[12:16])

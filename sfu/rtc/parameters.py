@@ -11,6 +11,8 @@ from sfu._fastpath.values import CODEC_KINDS, Feedback
 MAX_ENCODINGS: Final = 4
 """Simulcast streams accepted per Track."""
 
+NO_FEEDBACK: Final = Feedback(0)
+
 Intent = Literal["publish", "subscribe", "talk"]
 """What an offerer is here for: WHIP, WHEP, or both directions on the same m-lines."""
 
@@ -65,7 +67,7 @@ class RtcpFeedback:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """One accepted payload type. `name` is spelled as offered; compare `kind`. `fmtp` is verbatim, "" for none."""
+    """One accepted payload type. `name` is as offered (compare `kind`), `fmtp` verbatim ("" for none)."""
 
     payload_type: int
     name: str
@@ -99,7 +101,7 @@ class HeaderExtension:
 
 @dataclass(frozen=True, slots=True)
 class EncodingParameters:
-    """One RTP stream: known by RID (RFC 8851), by SSRC, or, when all are None, by mid or payload type alone."""
+    """One RTP stream: known by RID (RFC 8851), by SSRC, or (all None) by mid or payload type alone."""
 
     rid: str | None = None
     ssrc: int | None = None
@@ -138,8 +140,9 @@ class MediaSection:
     """What was agreed for one m-line; `direction` as seen by us.
 
     `codecs` keep the offer's order and payload types. `encodings` are what the far end sends, from lowest to
-    highest quality, empty unless `direction.receives`. `sending` is what we send, None unless `direction.sends`.
-    A rejected section (port 0) has neither codecs nor streams. `msid` is the far end's (stream id, track id).
+    highest quality, empty unless `direction.receives`. `sending` is what we send, None unless
+    `direction.sends`. A rejected section (port 0) has neither codecs nor streams. `msid` is the far end's
+    (stream id, track id).
     """
 
     index: int
@@ -151,7 +154,7 @@ class MediaSection:
     extensions: tuple[HeaderExtension, ...] = ()
     encodings: tuple[EncodingParameters, ...] = ()
     sending: EncodingParameters | None = None
-    feedback: Feedback = Feedback(0)
+    feedback: Feedback = NO_FEEDBACK
     msid: tuple[str, str] | None = None
 
     @property
@@ -172,8 +175,8 @@ class MediaSection:
 class NegotiatedSession:
     """The outcome of one offer; `answer` is the SDP to send back.
 
-    `remote_fingerprints` are (hash name, "AB:CD:..") pairs of which one must match (RFC 8122). We are always the
-    DTLS server (`a=setup:passive`).
+    `remote_fingerprints` are (hash name, "AB:CD:..") pairs of which one must match (RFC 8122). We are always
+    the DTLS server (`a=setup:passive`).
     """
 
     sections: tuple[MediaSection, ...]

@@ -1,8 +1,8 @@
 """What processes tell each other through the Store: msgpack records.
 
-`v` is the schema version. A reader ignores fields it does not know and fills in defaults for those it misses,
-so Nodes and Directors of neighbouring versions can share a Store; a field never changes its meaning. Times are
-Unix seconds (`_s`).
+`v` is the schema version. A reader ignores fields it does not know and fills in defaults for those it
+misses, so Nodes and Directors of neighbouring versions can share a Store; a field never changes its meaning.
+Times are Unix seconds (`_s`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,71 @@
+"""Where records live in the Store: one key per record, built here and nowhere else.
+
+A key is `class.part.part`. Names that outsiders choose (Rooms, identities) become a part by `key_part`, which
+keeps to the alphabet that NATS allows in keys and never collides.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Final
+
+NODES: Final = "nodes."
+ROOMS: Final = "rooms."
+PARTICIPANTS: Final = "participants."
+CALLS: Final = "calls."
+BLOCKS: Final = "blocks."
+
+NODE_HEARTBEAT_S: Final = 2.0
+NODE_LEASE_S: Final = 6.0
+CALL_LEASE_S: Final = 86_400.0
+
+LEASES: Final[Mapping[str, float]] = {NODES: NODE_LEASE_S, CALLS: CALL_LEASE_S}
+"""Classes whose records die unless they are written again within so many seconds; no watch event tells of
+it.
+"""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def key_part(name: str) -> str:
+    """`name` itself when it is plain; otherwise `=` and its base64url (RFC 4648 section 5) without padding."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return "=" + base64.urlsafe_b64encode(name.encode()).rstrip(b"=").decode()
+
+
+def node_key(node: str) -> str:
+    """Key of a NodeRecord."""
+    return NODES + key_part(node)
+
+
+def room_key(room: str) -> str:
+    """Key of a RoomRecord."""
+    return ROOMS + key_part(room)
+
+
+def participants_prefix(room: str) -> str:
+    """What the keys of a Room's ParticipantRecords begin with."""
+    return f"{PARTICIPANTS}{key_part(room)}."
+
+
+def participant_key(room: str, identity: str) -> str:
+    """Key of a ParticipantRecord."""
+    return participants_prefix(room) + key_part(identity)
+
+
+def call_key(call_id: str) -> str:
+    """Key of a CallRecord."""
+    return CALLS + key_part(call_id)
+
+
+def block_key(kind: str, value: str) -> str:
+    """Key of a BlockRecord."""
+    return f"{BLOCKS}{key_part(kind)}.{key_part(value)}"
+
+
+def lease_of(key: str, leases: Mapping[str, float] = LEASES) -> float | None:
+    """How many seconds a record under `key` lives without being written again; None when it stays."""
+    return leases.get(key[: key.find(".") + 1])

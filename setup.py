@@ -1,6 +1,7 @@
 """Extensions of the packet core.
 
 `HEADWATER_BUILD` = release | debug | trace | asan | tsan chooses the flags; ipsec-mb is used when its header is there.
+`HEADWATER_EXTENSIONS` = all (with the tests' probes) | product | none chooses what is built.
 """
 
 import os
@@ -17,9 +18,16 @@ BUILDS = {
     "release": ["-O3", "-g1"],
     "debug": ["-O1", "-g", "-DHEADWATER_DEBUG"],
     "trace": ["-O1", "-g", "-DCYTHON_TRACE_NOGIL=1"],
-    "asan": ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-omit-frame-pointer"],
+    "asan": [
+        "-O1",
+        "-g",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize=alignment",
+        "-fno-omit-frame-pointer",
+    ],
     "tsan": ["-O1", "-g", "-fsanitize=thread"],
 }
+EXTENSIONS = os.environ.get("HEADWATER_EXTENSIONS", "all")
 if BUILD not in BUILDS:
     sys.exit(f"HEADWATER_BUILD={BUILD}: must be one of {', '.join(BUILDS)}")
 
@@ -41,7 +49,13 @@ def compiles(source: str, libraries: list[str]) -> bool:
     with tempfile.TemporaryDirectory() as tmp:
         path = Path(tmp) / "probe.c"
         path.write_text(source)
-        command = [os.environ.get("CC", "cc"), str(path), "-o", str(path.with_suffix("")), *[f"-l{x}" for x in libraries]]
+        command = [
+            os.environ.get("CC", "cc"),
+            str(path),
+            "-o",
+            str(path.with_suffix("")),
+            *[f"-l{x}" for x in libraries],
+        ]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -54,11 +68,9 @@ LIBRARIES = {"sfu._fastpath.stream.srtp": ["crypto", *(["IPSec_MB"] if IPSEC_MB 
 
 def extensions() -> list[Extension]:
     """One extension for each .pyx: the packet core, the load client, and (in a checkout) the tests' probes."""
-    found = [*Path("sfu").rglob("*.pyx"), *Path("bench").rglob("*.pyx")]
-    if os.environ.get("HEADWATER_PROBES", "1") == "1":
-        found += Path("tests").rglob("*.pyx")
+    roots = {"all": ["sfu", "bench", "tests"], "product": ["sfu", "bench"], "none": []}
     made = []
-    for path in sorted(found):
+    for path in sorted(path for root in roots[EXTENSIONS] for path in Path(root).rglob("*.pyx")):
         name = ".".join(path.with_suffix("").parts)
         needs_crypto = name in LIBRARIES or "srtp" in name or name.startswith("bench.")
         made.append(

@@ -15,7 +15,7 @@ PROBES := $(shell find tests -name '*.pyx' -o -name '*.pxd')
 ARGS ?=
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .setup-stamp-run .setup-stamp-native ## install packages, make .venv, build the packet core: leaves .venv/bin/headwater
 

@@ -1,6 +1,7 @@
 """Extensions of the packet core.
 
-`HEADWATER_BUILD` = release | debug | trace | asan | tsan chooses the flags; ipsec-mb is used when its header is there.
+`HEADWATER_BUILD` = release | debug | trace | asan | tsan chooses the flags.
+`HEADWATER_IPSEC_MB` = auto | off: auto uses ipsec-mb when its header is there.
 `HEADWATER_EXTENSIONS` = all (with the tests' probes) | product | none chooses what is built.
 """
 
@@ -67,7 +68,7 @@ LIBRARIES = {"sfu._fastpath.stream.srtp": ["crypto", *(["IPSec_MB"] if IPSEC_MB 
 
 
 def extensions() -> list[Extension]:
-    """One extension for each .pyx: the packet core, the load client, and (in a checkout) the tests' probes."""
+    """One extension for each .pyx of the packet core, the load client and the tests' probes."""
     roots = {"all": ["sfu", "bench", "tests"], "product": ["sfu", "bench"], "none": []}
     made = []
     for path in sorted(path for root in roots[EXTENSIONS] for path in Path(root).rglob("*.pyx")):

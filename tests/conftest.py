@@ -1,4 +1,4 @@
-"""Hypothesis profiles: HYPOTHESIS_PROFILE = default | ci (derandomised) | sanitize (few examples, slow code)."""
+"""HYPOTHESIS_PROFILE = default | ci (derandomised) | sanitize (few examples, slow code)."""
 
 import os
 

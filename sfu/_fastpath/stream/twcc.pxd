@@ -1,6 +1,6 @@
 """Transport-wide congestion control feedback: draft-holmer-rmcat-transport-wide-cc-extensions-01.
 
-`TwccReceiver` remembers when each transport-wide seq came and writes the feedback message; `twcc_parse` reads one.
+`TwccRecorder` remembers when each transport-wide seq came and writes the feedback message; `twcc_parse` reads one.
 Times are in ticks of 250 us, the unit of the receive deltas; the reference time is a tick counter shifted by 8.
 """
 
@@ -13,7 +13,7 @@ cdef enum:
     TWCC_LOST = -0x80000000        # in twcc_parse output: this packet did not come
 
 
-cdef struct TwccReceiver:
+cdef struct TwccRecorder:
     uint64_t highest_seq                # newest unwrapped seq
     uint64_t next_seq                   # first one the next message reports
     bint started
@@ -28,9 +28,9 @@ cdef struct TwccFeedback:
     uint8_t feedback_count
 
 
-cdef void twcc_init(TwccReceiver* t) noexcept nogil
-cdef void twcc_on_packet(TwccReceiver* t, uint16_t seq, uint64_t now_us) noexcept nogil
-cdef bint twcc_pending(const TwccReceiver* t) noexcept nogil
-cdef int twcc_build(TwccReceiver* t, uint32_t sender_ssrc, uint32_t media_ssrc, uint8_t* out,
+cdef void twcc_init(TwccRecorder* t) noexcept nogil
+cdef void twcc_on_packet(TwccRecorder* t, uint16_t seq, uint64_t now_us) noexcept nogil
+cdef bint twcc_pending(const TwccRecorder* t) noexcept nogil
+cdef int twcc_build(TwccRecorder* t, uint32_t sender_ssrc, uint32_t media_ssrc, uint8_t* out,
                     int capacity) noexcept nogil
 cdef int twcc_parse(const uint8_t* body, int n, TwccFeedback* out, int32_t* ticks, int capacity) noexcept nogil

@@ -32,12 +32,12 @@ cdef struct Draft:
     int delta_bytes
 
 
-cdef void twcc_init(TwccReceiver* t) noexcept nogil:
+cdef void twcc_init(TwccRecorder* t) noexcept nogil:
     """Forget everything: the next packet is the first one."""
-    memset(t, 0, sizeof(TwccReceiver))
+    memset(t, 0, sizeof(TwccRecorder))
 
 
-cdef void twcc_on_packet(TwccReceiver* t, uint16_t seq, uint64_t now_us) noexcept nogil:
+cdef void twcc_on_packet(TwccRecorder* t, uint16_t seq, uint64_t now_us) noexcept nogil:
     """Remember the arrival of one packet. Its first arrival counts; one older than the window is ignored.
 
     A late packet moves the start of the next message back to itself: what was told as lost is told again as received.
@@ -62,7 +62,7 @@ cdef void twcc_on_packet(TwccReceiver* t, uint16_t seq, uint64_t now_us) noexcep
     t.ticks[ext_seq & MASK] = tick
 
 
-cdef inline void advance(TwccReceiver* t, uint64_t ext_seq) noexcept nogil:
+cdef inline void advance(TwccRecorder* t, uint64_t ext_seq) noexcept nogil:
     """Move the window up to `ext_seq`; after a jump wider than the window it starts anew there."""
     cdef uint64_t seq
     if ext_seq - t.highest_seq >= TWCC_WINDOW:
@@ -78,12 +78,12 @@ cdef inline void advance(TwccReceiver* t, uint64_t ext_seq) noexcept nogil:
     t.highest_seq = ext_seq
 
 
-cdef bint twcc_pending(const TwccReceiver* t) noexcept nogil:
+cdef bint twcc_pending(const TwccRecorder* t) noexcept nogil:
     """True if twcc_build has something to report."""
     return t.started and t.next_seq <= t.highest_seq
 
 
-cdef int twcc_build(TwccReceiver* t, uint32_t sender_ssrc, uint32_t media_ssrc, uint8_t* out,
+cdef int twcc_build(TwccRecorder* t, uint32_t sender_ssrc, uint32_t media_ssrc, uint8_t* out,
                     int capacity) noexcept nogil:
     """Write one feedback message (3.1) into `out`; returns its bytes, a multiple of 4.
 
@@ -112,7 +112,7 @@ cdef int twcc_build(TwccReceiver* t, uint32_t sender_ssrc, uint32_t media_ssrc, 
     return padded
 
 
-cdef void collect(const TwccReceiver* t, Draft* draft, int capacity) noexcept nogil:
+cdef void collect(const TwccRecorder* t, Draft* draft, int capacity) noexcept nogil:
     """Statuses and deltas from next_seq on, as many as fit `capacity` for sure and one reference time."""
     cdef uint64_t seq = t.next_seq
     cdef uint32_t tick, previous = 0

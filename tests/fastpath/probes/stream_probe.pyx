@@ -91,8 +91,8 @@ cdef class NackList:
                 nack.nack_on_packet(&self.state, first + <uint64_t>i, 0)
 
 
-cdef class TwccReceiver:
-    cdef twcc.TwccReceiver state
+cdef class TwccRecorder:
+    cdef twcc.TwccRecorder state
 
     def __init__(self) -> None:
         twcc.twcc_init(&self.state)

@@ -50,7 +50,7 @@ def decode(message: bytes) -> tuple[int, int, list[int | None]]:
     return base_seq, feedback_count, arrivals
 
 
-def build_all(receiver: probe.TwccReceiver, capacity: int = 1200) -> list[bytes]:
+def build_all(receiver: probe.TwccRecorder, capacity: int = 1200) -> list[bytes]:
     messages = []
     while message := receiver.build(1, 2, capacity):
         assert len(message) <= capacity
@@ -77,7 +77,7 @@ steps = st.tuples(
 def test_every_arrival_is_told_and_every_gap_is_a_loss(
     first: int, moves: list[tuple[int, int]], capacity: int
 ) -> None:
-    receiver, seq, now_us = probe.TwccReceiver(), first, START_US
+    receiver, seq, now_us = probe.TwccRecorder(), first, START_US
     seen = {}
     for seq_step, time_step in [(0, 0), *moves]:
         seq, now_us = seq + seq_step, now_us + time_step
@@ -92,7 +92,7 @@ def test_every_arrival_is_told_and_every_gap_is_a_loss(
 def test_packets_in_any_order_over_several_messages_are_all_told_in_the_end(
     order: list[int], cuts: list[int]
 ) -> None:
-    receiver = probe.TwccReceiver()
+    receiver = probe.TwccRecorder()
     arrivals, messages = {}, []
     for i, seq in enumerate(order):
         now_us = START_US + i * 3_000
@@ -106,7 +106,7 @@ def test_packets_in_any_order_over_several_messages_are_all_told_in_the_end(
 
 
 def test_only_the_first_arrival_counts() -> None:
-    receiver = probe.TwccReceiver()
+    receiver = probe.TwccRecorder()
     receiver.on_packet(1, START_US)
     receiver.on_packet(1, START_US + 50_000)
     assert decode(receiver.build())[2] == [START_US // TICK_US]
@@ -115,21 +115,21 @@ def test_only_the_first_arrival_counts() -> None:
 
 
 def test_a_jump_wider_than_the_window_starts_anew() -> None:
-    receiver = probe.TwccReceiver()
+    receiver = probe.TwccRecorder()
     receiver.on_packet(1, START_US)
     receiver.on_packet(1 + WINDOW, START_US)
     assert decode(receiver.build())[::2] == (1 + WINDOW, [START_US // TICK_US])
 
 
 def test_a_thousand_packets_in_order_are_told_in_little_more_than_their_deltas() -> None:
-    receiver = probe.TwccReceiver()
+    receiver = probe.TwccRecorder()
     for seq in range(1000):
         receiver.on_packet(seq, START_US + seq * 1_000)
     assert len(receiver.build(capacity=1500)) <= 20 + 2 + 1000 + 3
 
 
 def test_nothing_is_written_without_packets_or_without_room() -> None:
-    receiver = probe.TwccReceiver()
+    receiver = probe.TwccRecorder()
     assert receiver.build() == b""
     receiver.on_packet(1, START_US)
     assert receiver.build(capacity=511) == b""
@@ -137,7 +137,7 @@ def test_nothing_is_written_without_packets_or_without_room() -> None:
 
 
 def test_the_reference_time_survives_its_own_wrap() -> None:
-    receiver = probe.TwccReceiver()
+    receiver = probe.TwccRecorder()
     wrap_us = (1 << 32) * TICK_US
     for seq, now_us in enumerate((wrap_us - 1_000, wrap_us - 1, wrap_us, wrap_us + 1_000)):
         receiver.on_packet(seq, now_us)
@@ -149,7 +149,7 @@ def test_the_reference_time_survives_its_own_wrap() -> None:
 
 @given(st.integers(0, 0xFFFF), st.lists(steps, max_size=200))
 def test_our_parser_reads_what_the_draft_says(first: int, moves: list[tuple[int, int]]) -> None:
-    receiver, seq, now_us = probe.TwccReceiver(), first, START_US
+    receiver, seq, now_us = probe.TwccRecorder(), first, START_US
     for seq_step, time_step in [(0, 0), *moves]:
         seq, now_us = seq + seq_step, now_us + time_step
         receiver.on_packet(seq & 0xFFFF, now_us)
@@ -172,7 +172,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 def test_tshark_reads_the_same_packets_at_the_same_distances(tmp_path: Path) -> None:
-    receiver = probe.TwccReceiver()
+    receiver = probe.TwccRecorder()
     seqs = [1, 2, 3, 5, 9, 10, 40, 41, 42, 44, 60]
     for i, seq in enumerate(seqs):
         receiver.on_packet(seq, START_US + i * i * 2_000)

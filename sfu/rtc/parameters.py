@@ -18,7 +18,7 @@ Intent = Literal["publish", "subscribe", "talk"]
 
 
 class MediaKind(StrEnum):
-    """The media of an m-line that a Node knows (RFC 8866 section 5.14)."""
+    """The media of an m-line (RFC 8866 section 5.14); APPLICATION also stands for any that we do not know."""
 
     AUDIO = "audio"
     VIDEO = "video"
@@ -125,7 +125,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class LocalTransport:
-    """Our end of a Transport, as an answer states it. `session_id` goes into `o=` (63 random bits)."""
+    """Our end of a Transport, as an answer states it.
+
+    `session_id` goes into `o=` (RFC 8829 section 5.2.1: 63 random bits). All that we send is in the
+    MediaStream `stream_id`, so that a browser plays it in sync.
+    """
 
     ice_ufrag: str
     ice_pwd: str
@@ -133,6 +137,7 @@ class LocalTransport:
     candidates: tuple[Candidate, ...]
     session_id: int
     cname: str = "headwater"
+    stream_id: str = "headwater"
 
 
 @dataclass(frozen=True, slots=True)

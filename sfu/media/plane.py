@@ -20,8 +20,8 @@ from sfu._fastpath.worker import Worker
 from sfu.media.link import Arrival, WorkerLink
 from sfu.media.specs import subscription_spec, track_spec
 from sfu.media.transport import IceCredentials, Transport
+from sfu.rtc.codecs import payload_type_map
 from sfu.rtc.ice import Randomness, make_pwd, make_ufrag
-from sfu.rtc.negotiate import payload_type_map
 from sfu.rtc.parameters import MediaSection
 
 LOCALITY_TRANSPORTS: Final = 32
@@ -142,6 +142,13 @@ class MediaPlane:
         finally:
             if before is not None:
                 self._release(before, subscription.link)
+
+    def unsubscribe(self, subscription: PlaneSubscription) -> None:
+        """Ends the outgoing stream for good; idempotent."""
+        track, subscription.track = subscription.track, None
+        subscription.link.post(Worker.unsubscribe, subscription.handle)
+        if track is not None:
+            self._release(track, subscription.link)
 
     async def select(
         self, subscription: PlaneSubscription, *, encoding: int = -1, temporal: int = -1

@@ -24,7 +24,7 @@ DEV_SECRET: Final = "secret"  # noqa: S105 - public on purpose, refused outside 
 ENV_PREFIX: Final = "HEADWATER_"
 
 _NOT_CONFIGURATION: Final = re.compile(
-    r"HEADWATER_(CONFIG|BUILD|(TEST|BENCH|CI)_.*"
+    r"HEADWATER_(CONFIG|BUILD|EXTENSIONS|PROBES|(TEST|BENCH|CI|E2E)_.*"
     r"|(.*_)?SERVICE_(HOST|PORT.*)|(.*_)?PORT(_\d+_(TCP|UDP)(_.*)?)?)"
 )
 """Variables of builds, tests and Kubernetes service links (`HEADWATER_NODE_SERVICE_HOST`)."""

@@ -184,7 +184,7 @@ _OPTIONS: Final[Any] = {
 
 
 def _hmac_key(secret: str) -> bytes:
-    """Zero-padded as HMAC itself would do (RFC 2104 section 2); the length of secrets is checked by config."""
+    """Zero-padded as HMAC itself pads (RFC 2104 section 2), so that PyJWT takes short secrets silently."""
     return secret.encode().ljust(32, b"\0")
 
 

@@ -30,7 +30,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def key_part(name: str) -> str:
-    """`name` itself when it is plain; otherwise `=` and its base64url (RFC 4648 section 5) without padding."""
+    """`name` itself when it is plain; otherwise `=` and its unpadded base64url (RFC 4648 section 5)."""
     if _PLAIN.fullmatch(name):
         return name
     return "=" + base64.urlsafe_b64encode(name.encode()).rstrip(b"=").decode()

@@ -1,0 +1,155 @@
+"""The documentation pages, rendered from the OpenAPI document: no scripts, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any, Final
+
+_STYLE: Final = """ :root{color-scheme:light dark;--line:color-mix(in srgb,currentColor
+18%,transparent);--soft:color-mix(in srgb,currentColor 7%,transparent)}
+*{box-sizing:border-box}body{font:16px/1.55 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:2rem
+1.25rem 6rem} h1{font-size:1.9rem;margin:0 0 .25rem}h2{margin:2.5rem 0
+.75rem;text-transform:capitalize}h3{margin:2rem 0 .5rem}
+code,pre,.path{font-family:ui-monospace,monospace;font-size:.92em}a{color:inherit} details{border:1px solid
+var(--line);border-radius:.6rem;margin:.5rem 0}summary{cursor:pointer;padding:.6rem .9rem}
+details>div{padding:.2rem .9rem .9rem;border-top:1px solid var(--line)}
+.method{display:inline-block;min-width:4.6rem;font-weight:700}.what{opacity:.75;margin-left:.75rem}
+table{border-collapse:collapse;width:100%;margin:.5rem
+0}td,th{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line)}
+th{font-weight:600;background:var(--soft)}
+"""
+
+PROBLEMS: Final = {
+    "Bad JSON": "The body is not JSON.",
+    "Bad address": "The value is neither an address nor a network.",
+    "Bad request": "The request is understood but a value is not: `detail` names the place.",
+    "Blocked": "An operator blocked this identity, address or token.",
+    "Blocklist is full": "Remove entries first.",
+    "Body too large": "Send less.",
+    "Body too slow": "The body did not arrive in time.",
+    "Call is busy": "Another writer was faster many times: try again.",
+    "Internal error": "A fault of the server; it is in its log.",
+    "Method not allowed": "`Allow` lists the methods of this URL.",
+    "No Node available": "All Nodes are full, draining or away: try again after `Retry-After`.",
+    "No such Call": "The Call was never placed, or ended long ago.",
+    "No such Node": "No live Node has this id.",
+    "No such Participant": "The identity (or its Track) is not in the Room now.",
+    "No such Room": "The Room was never created, or ended.",
+    "No such kind": "A blocklist holds identities, addresses and tokens.",
+    "Node cannot be reached": "The Node is alive but does not take orders now: try again.",
+    "Node is at capacity": "The Room's Node has no head-room: try again after `Retry-After`.",
+    "Not allowed": "The token is good but does not grant this: `detail` names what is missing.",
+    "Not found": "There is nothing at this URL.",
+    "Room is busy": "Another writer was faster many times: try again.",
+    "Room is full": "`max_participants` are in the Room: try again after `Retry-After`.",
+    "Room is gone": "The Room was deleted while this call ran.",
+    "Store unavailable": "The cluster's state cannot be reached: try again after `Retry-After`.",
+    "Token not accepted": "Missing, malformed, expired, not valid yet, or not signed with a known key.",
+    "Too many Rooms": "`max_rooms` exist: try again after `Retry-After`.",
+    "Too many requests": "A rate limit: try again after `Retry-After`.",
+    "Wrong content type": "`detail` names the one that is needed.",
+}
+"""What the titles of problem documents mean; `type` links here."""
+
+
+def docs_page(document: dict[str, Any]) -> str:
+    """Every call with its parameters, body and answers, then every schema."""
+    operations = [
+        (path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    parts = [
+        f"<h1>{escape(document['info']['title'])}</h1>",
+        f"<p>{escape(document['info']['description'])} "
+        '<a href="/openapi.json">OpenAPI 3.1</a> · <a href="/docs/problems">Problems</a></p>',
+    ]
+    for tag in document["tags"]:
+        parts.append(f"<h2>{escape(tag['name'])}</h2>")
+        parts += [_operation(*row) for row in operations if tag["name"] in row[2]["tags"]]
+    parts.append("<h2>Schemas</h2>")
+    parts += [_schema(name, schema) for name, schema in document["components"]["schemas"].items()]
+    return _page("Headwater API", "".join(parts))
+
+
+def problems_page() -> str:
+    """What each problem title means; problem types link to its anchors."""
+    rows = "".join(
+        f'<tr id="{_anchor(title)}"><th>{escape(title)}</th><td>{escape(text)}</td></tr>'
+        for title, text in sorted(PROBLEMS.items())
+    )
+    return _page("Headwater problems", f"<h1>Problems</h1><table>{rows}</table>")
+
+
+def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+    rows = [
+        _row(parameter["name"], _type_of(parameter["schema"]), "path")
+        for parameter in operation.get("parameters", [])
+    ]
+    if "requestBody" in operation:
+        rows.append(_row("body", _type_of(_content(operation["requestBody"])), "application/json"))
+    rows += [
+        _row(status, _type_of(_content(response)), escape(response["description"]))
+        for status, response in operation["responses"].items()
+    ]
+    needs = f"<p>{escape(operation['description'])}</p>" if "description" in operation else ""
+    return (
+        f"<details><summary><span class=method>{method.upper()}</span><span class=path>{escape(path)}</span>"
+        f"<span class=what>{escape(operation['summary'])}</span></summary>"
+        f"<div>{needs}<table>{''.join(rows)}</table></div></details>"
+    )
+
+
+def _schema(name: str, schema: dict[str, Any]) -> str:
+    required = set(schema.get("required", ()))
+    rows = [
+        _row(field, _type_of(value), "" if field in required else f"default {_default(value)}")
+        for field, value in schema.get("properties", {}).items()
+    ]
+    text = f"<p>{escape(schema['description'])}</p>" if "description" in schema else ""
+    return f'<h3 id="{escape(name)}">{escape(name)}</h3>{text}<table>{"".join(rows)}</table>'
+
+
+def _content(holder: dict[str, Any]) -> dict[str, Any]:
+    for media in holder.get("content", {}).values():
+        found: dict[str, Any] = media["schema"]
+        return found
+    return {}
+
+
+def _type_of(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[1]
+        return f'<a href="#{escape(name)}">{escape(name)}</a>'
+    if "anyOf" in schema:
+        return " or ".join(_type_of(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_type_of(schema.get('items', {}))}"
+    limits = ", ".join(
+        f"{word} {schema[key]}"
+        for key, word in (("minimum", "from"), ("maximum", "to"), ("maxLength", "length up to"))
+        if key in schema
+    )
+    return escape(str(schema.get("type", ""))) + (f" ({limits})" if limits else "")
+
+
+def _default(schema: dict[str, Any]) -> str:
+    return f"<code>{escape(str(schema.get('default')))}</code>"
+
+
+def _row(name: str, type_: str, note: str) -> str:
+    return f"<tr><th><code>{escape(name)}</code></th><td>{type_}</td><td>{note}</td></tr>"
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}</body></html>"
+    )

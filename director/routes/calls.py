@@ -1,0 +1,84 @@
+"""Calls: the record out, the client's own view in."""
+
+from __future__ import annotations
+
+from director.director import Director
+from director.messages import CallAnswer, CallStats
+from director.routing import ApiAnswer, ApiRequest, Route
+from sfu.cluster.records import CallRecord
+from sfu.errors import RejectedError
+
+
+class CallRoutes:
+    """What can be asked about Calls."""
+
+    def __init__(self, director: Director) -> None:
+        self._director = director
+
+    async def add_call_stats(self, request: ApiRequest) -> ApiAnswer:
+        """Only the Participant of the Call may report; its token says who that is."""
+        stats: CallStats = request.body
+        record = await self._director.calls.get(request.parameters["call_id"])
+        grant = request.grant
+        if not grant.may_join(record.room) or grant.identity != record.identity:
+            raise RejectedError(403, "Not allowed", "the token is not the Participant's of this Call")
+        await self._director.calls.add_stats(record.call_id, stats.values)
+        return ApiAnswer(204)
+
+    async def get_call(self, request: ApiRequest) -> ApiAnswer:
+        """The Call as it was placed, as its Node saw it, and as its client did."""
+        record = await self._director.calls.get(request.parameters["call_id"])
+        if not request.grant.may_administer(record.room):
+            raise RejectedError(403, "Not allowed", "the token lacks roomAdmin of the Call's Room")
+        return ApiAnswer(200, _answer(record))
+
+
+def routes(director: Director) -> list[Route]:
+    """The Routes of this module."""
+    calls = CallRoutes(director)
+    tag = "calls"
+    return [
+        Route(
+            "POST",
+            "/v1/calls/{call_id}/stats",
+            calls.add_call_stats,
+            "Report how the Call is for the client",
+            {204: None},
+            tag,
+            needs="the Participant's own token",
+            allows=lambda grant, _: grant.room_join,
+            body=CallStats,
+            for_browsers=True,
+            problems=(404, 503),
+        ),
+        Route(
+            "GET",
+            "/v1/calls/{call_id}",
+            calls.get_call,
+            "The record of a Call",
+            {200: CallAnswer},
+            tag,
+            needs="roomAdmin",
+            allows=lambda grant, _: grant.room_admin,
+            problems=(404,),
+        ),
+    ]
+
+
+def _answer(record: CallRecord) -> CallAnswer:
+    return CallAnswer(
+        call_id=record.call_id,
+        room=record.room,
+        identity=record.identity,
+        node=record.node,
+        state=record.state,
+        placed_at_s=record.placed_at_s or None,
+        joined_at_s=record.joined_at_s or None,
+        ended_at_s=record.ended_at_s or None,
+        end_reason=record.end_reason,
+        packets_in=record.packets_in,
+        packets_out=record.packets_out,
+        bytes_in=record.bytes_in,
+        bytes_out=record.bytes_out,
+        client_stats=list(record.client_stats),
+    )

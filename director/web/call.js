@@ -2,6 +2,7 @@ import { fragmentOf, restarted } from "./fragment.js";
 import { Problem } from "./problem.js";
 import { Resource } from "./resource.js";
 
+const BUNDLED = { bundlePolicy: "max-bundle" };
 const TRICKLE_BATCH_MS = 30;
 const PATIENCE_MS = 2000;
 const CONNECT_MS = 10_000;
@@ -53,7 +54,7 @@ export class Call extends EventTarget {
     clearTimeout(this.#timer);
     this.#close();
     this.#become("joining");
-    const pc = (this.pc = new RTCPeerConnection());
+    const pc = (this.pc = new RTCPeerConnection(BUNDLED));
     try {
       await this.#negotiate(pc);
     } catch (cause) {
@@ -91,7 +92,7 @@ export class Call extends EventTarget {
 
   async #negotiate(pc) {
     const { endpoint, token, iceServers } = await this.#invite();
-    pc.setConfiguration({ iceServers, bundlePolicy: "max-bundle" });
+    pc.setConfiguration({ ...BUNDLED, iceServers });
     await this.prepare(pc);
     if (pc !== this.pc) return;
     pc.addEventListener("connectionstatechange", () => this.#follow(pc));

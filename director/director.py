@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from urllib.parse import quote
 
+import structlog
+
 from director.admission import Admission, check_room
 from director.calls import CallBook
 from director.cluster import Cluster, NodeLink
@@ -18,11 +20,14 @@ from director.rooms import EmptyRooms, RoomBook
 from director.turn import ice_servers
 from sfu.cluster.grants import Grant, mint_token
 from sfu.cluster.records import CallRecord, NodeRecord, RoomRecord
-from sfu.cluster.store import Store
+from sfu.cluster.store import Store, StoreUnavailableError
 from sfu.config import Config
+from sfu.errors import RejectedError
 from sfu.ids import Randomness, make_call_id
 
 SWEEP_EVERY_S = 2.0
+
+log = structlog.get_logger(__name__)
 
 
 class Director:
@@ -68,7 +73,9 @@ class Director:
             return ["no Node is alive"]
         return [] if any(not node.draining for node in nodes) else ["all Nodes are draining"]
 
-    async def join(self, room_name: str, wish: JoinRoom, *, grant: Grant, address: str) -> JoinAnswer:
+    async def join(
+        self, room_name: str, wish: JoinRoom, *, grant: Grant, address: str, base_url: str
+    ) -> JoinAnswer:
         """THE join line of the Director: admit, place, and hand out what the Node will believe."""
         now_s = self.clock()
         self.admission.check_join(
@@ -87,7 +94,8 @@ class Director:
                 call_id=call_id, room=room.name, identity=wish.identity, node=node.id, placed_at_s=now_s
             )
         )
-        return self._answer(room, node, wish, call_id=call_id, now_s=now_s)
+        urls = signaling_urls(node.url or base_url, room.name)
+        return self._answer(room, node, wish, call_id=call_id, urls=urls, now_s=now_s)
 
     async def close_room(self, name: str, reason: str = "room_closed") -> None:
         """End the Room wherever it is."""
@@ -108,7 +116,14 @@ class Director:
         return room, node
 
     def _answer(
-        self, room: RoomRecord, node: NodeRecord, wish: JoinRoom, *, call_id: str, now_s: float
+        self,
+        room: RoomRecord,
+        node: NodeRecord,
+        wish: JoinRoom,
+        *,
+        call_id: str,
+        urls: SignalingUrls,
+        now_s: float,
     ) -> JoinAnswer:
         ttl_s = wish.ttl_s or self.config.token_ttl_s
         key, secret = next(iter(self.config.keys.items()))
@@ -122,7 +137,7 @@ class Director:
             node=NodeName(id=node.id, region=node.region),
             token=token,
             expires_at=int(now_s + ttl_s),
-            urls=signaling_urls(node.url, room.name),
+            urls=urls,
             ice_servers=ice_servers(
                 self.config.ice_servers,
                 secret=self.config.turn_secret,
@@ -141,7 +156,10 @@ class Director:
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
-            await self.sweep()
+            try:
+                await self.sweep()
+            except (RejectedError, StoreUnavailableError) as error:
+                log.warning("sweep_failed", reason=str(error))
 
 
 def signaling_urls(base: str, room: str) -> SignalingUrls:

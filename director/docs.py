@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Any, Final
 
-_STYLE: Final = """ :root{color-scheme:light dark;--line:color-mix(in srgb,currentColor
-18%,transparent);--soft:color-mix(in srgb,currentColor 7%,transparent)}
-*{box-sizing:border-box}body{font:16px/1.55 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:2rem
-1.25rem 6rem} h1{font-size:1.9rem;margin:0 0 .25rem}h2{margin:2.5rem 0
-.75rem;text-transform:capitalize}h3{margin:2rem 0 .5rem}
-code,pre,.path{font-family:ui-monospace,monospace;font-size:.92em}a{color:inherit} details{border:1px solid
-var(--line);border-radius:.6rem;margin:.5rem 0}summary{cursor:pointer;padding:.6rem .9rem}
-details>div{padding:.2rem .9rem .9rem;border-top:1px solid var(--line)}
-.method{display:inline-block;min-width:4.6rem;font-weight:700}.what{opacity:.75;margin-left:.75rem}
-table{border-collapse:collapse;width:100%;margin:.5rem
-0}td,th{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line)}
-th{font-weight:600;background:var(--soft)}
-"""
+_STYLE: Final = Path(__file__).with_name("docs.css").read_text(encoding="utf-8")
 
 PROBLEMS: Final = {
     "Bad JSON": "The body is not JSON.",

@@ -89,6 +89,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The port of `listen`; 0 lets the system choose."""
         return split_address(self.listen)[1]
 
+    def base_url(self, port: int) -> str:
+        """Where clients reach this process when it listens on `port`; empty when only they can tell."""
+        if "://" in self.advertise:
+            return self.advertise.rstrip("/")
+        if self.advertise:
+            has_port = re.fullmatch(r"(\[.*\]|[^:]*):\d+", self.advertise)
+            return f"http://{self.advertise}" if has_port else f"http://{_bracketed(self.advertise)}:{port}"
+        if self.listen_host in ("0.0.0.0", "::"):
+            return ""
+        return f"http://{_bracketed(self.listen_host)}:{port}"
+
     @property
     def on_loopback(self) -> bool:
         """True when nobody outside this machine can reach `listen`."""
@@ -173,6 +184,10 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
 
 
 def _read_file(path: Path) -> dict[str, Any]:

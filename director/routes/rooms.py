@@ -67,7 +67,11 @@ class RoomRoutes:
     async def join_room(self, request: ApiRequest) -> ApiAnswer:
         """Place a Participant; creates the Room when needed."""
         answer = await self._director.join(
-            request.parameters["room"], request.body, grant=request.grant, address=request.address
+            request.parameters["room"],
+            request.body,
+            grant=request.grant,
+            address=request.address,
+            base_url=request.base_url,
         )
         return ApiAnswer(200, answer)
 

@@ -1,6 +1,6 @@
 """From what a negotiation agreed to what a Worker is told."""
 
-from sfu._fastpath.extensions import EXTENSION_TYPES
+from sfu._fastpath.extensions import extension_number
 from sfu._fastpath.values import EncodingSpec, PayloadType, SubscriptionSpec, TrackSpec
 from sfu.rtc.parameters import EncodingParameters, MediaSection
 
@@ -46,4 +46,4 @@ def _encoding_spec(encoding: EncodingParameters) -> EncodingSpec:
 
 
 def _by_type(ids_by_uri: dict[str, int]) -> dict[int, int]:
-    return {EXTENSION_TYPES[uri]: number for uri, number in ids_by_uri.items() if uri in EXTENSION_TYPES}
+    return {extension_number(uri): number for uri, number in ids_by_uri.items() if extension_number(uri)}

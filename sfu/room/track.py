@@ -18,5 +18,6 @@ class Track:
     kind: Kind
     owner: str
     codec: str = ""
+    source: str = ""
     rids: tuple[str, ...] = ()
     muted: bool = False

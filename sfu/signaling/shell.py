@@ -7,9 +7,8 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from sfu.errors import RejectedError
+from sfu.errors import RejectedError, RemoteProtocolError
 from sfu.problems import problem_of
-from sfu.rtc.sdp import SdpError
 from sfu.signaling.messages import IceServer
 
 SDP_TYPE: Final = "application/sdp"
@@ -85,7 +84,7 @@ async def _answer_or_explain(
         return _explain(request, RejectedError(405, "Method not allowed", detail, allow=allowed))
     try:
         return await methods[request.method](request)
-    except SdpError as error:
+    except RemoteProtocolError as error:
         return _explain(request, RejectedError(400, "SDP not accepted", str(error)))
     except RejectedError as error:
         return _explain(request, error)

@@ -46,7 +46,7 @@ class Door:
             )
         )
         return web.Response(
-            status=201, text=answer.sdp, content_type=SDP_TYPE, headers=self.join_headers(answer)
+            status=201, body=answer.sdp.encode(), content_type=SDP_TYPE, headers=self.join_headers(answer)
         )
 
     def join_headers(self, answer: JoinAnswer) -> CIMultiDict[str]:
@@ -64,7 +64,9 @@ class Door:
         match session.patch(request.headers.get("If-Match"), fragment):
             case RestartWanted(ufrag, pwd):
                 text = self.desk.restart_ice(session, ufrag, pwd)
-                return web.Response(text=text, content_type=FRAGMENT_TYPE, headers={"ETag": session.etag})
+                return web.Response(
+                    body=text.encode(), content_type=FRAGMENT_TYPE, headers={"ETag": session.etag}
+                )
             case _:
                 return web.Response(status=204, headers={"ETag": session.etag})
 

@@ -1,0 +1,29 @@
+"""Under which addresses a Node's media ports can be reached."""
+
+import socket
+from typing import Final
+
+from sfu.config import Config
+
+ANYWHERE: Final = (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6))
+"""Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket sends nothing, but picks a route."""
+
+
+def media_addresses(config: Config) -> tuple[str, ...]:
+    """Those configured; else loopback if HTTP listens only there; else the default route's."""
+    if config.media_ip:
+        return config.media_ip
+    if config.on_loopback:
+        return ("127.0.0.1",)
+    return outgoing_addresses() or ("127.0.0.1",)
+
+
+def outgoing_addresses() -> tuple[str, ...]:
+    """This machine's own address on its default route (IPv4)."""
+    target, family = ANYWHERE[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((target, 9))
+        except OSError:
+            return ()
+        return (probe.getsockname()[0],)

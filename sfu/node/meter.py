@@ -1,0 +1,235 @@
+"""The Node measured: rates for the overview, load for the heartbeat."""
+
+import asyncio
+import resource
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from sfu._fastpath.values import EncodingRow, SnapshotScope, SubscriptionRow, TransportRow
+from sfu.cluster.records import NodeRecord
+from sfu.media.counters import MICROSECONDS, Rate, Reading
+from sfu.media.link import WorkerLink
+from sfu.node.calls import Call
+from sfu.node.overview import (
+    EncodingView,
+    NodeView,
+    Overview,
+    PublisherView,
+    RoomView,
+    SubscriptionView,
+    TrackView,
+    ViewerView,
+    WorkerView,
+)
+from sfu.node.parts import Parts
+from sfu.node.rooms import OpenRoom
+from sfu.room.subscription import Subscription
+from sfu.room.track import Track
+
+MIN_INTERVAL_US: Final = MICROSECONDS
+PAGE_BYTES: Final = resource.getpagesize()
+
+
+class Meter:
+    """Keeps the last two readings of all Workers, at least a second apart, for rates."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._started_at_us = parts.now_us()
+        self._earlier: dict[int, Reading] = {}
+        self._latest: dict[int, Reading] = {}
+        self._cpu_s: tuple[float, float] = (time.process_time(), 0.0)
+        self._load: dict[int, tuple[int, int]] = {}
+        self._lock = asyncio.Lock()
+
+    async def overview_json(self) -> bytes:
+        """The Overview as JSON."""
+        return msgspec.json.encode(await self.overview())
+
+    async def overview(self) -> Overview:
+        """What runs, with rates over the last second or more."""
+        await self._read()
+        streams = Streams(self._parts, self._earlier, self._latest)
+        return Overview(
+            at_ms=self._parts.now_us() // 1000,
+            node=self._node_view(),
+            workers=[self._worker_view(link) for link in self._parts.plane.links],
+            rooms=[streams.room(room) for room in self._parts.rooms],
+        )
+
+    async def node_record(self) -> NodeRecord:
+        """The Node as its heartbeat describes it."""
+        parts = self._parts
+        snapshots = await parts.plane.snapshot(SnapshotScope.COUNTERS)
+        busy_us = {link.index: snapshot.counters.get("busy_us", 0) for link, snapshot in snapshots}
+        return NodeRecord(
+            id=parts.node_id,
+            url=parts.config.advertise or f"http://{parts.config.listen}",
+            region=parts.config.region,
+            draining=parts.draining,
+            started_at_s=self._started_at_us / 1e6,
+            heartbeat_at_s=parts.now_us() / 1e6,
+            workers=len(parts.plane.links),
+            load=max((self._load_since(index, busy) for index, busy in busy_us.items()), default=0.0),
+            participants=len(parts.calls),
+            subscriptions=sum(len(call.subscriptions) for call in parts.calls),
+        )
+
+    def _load_since(self, index: int, busy_us: int) -> float:
+        now_us = self._parts.now_us()
+        before_us, before_busy_us = self._load.get(index, (now_us, busy_us))
+        self._load[index] = (now_us, busy_us)
+        return min(1.0, (busy_us - before_busy_us) / max(1, now_us - before_us))
+
+    async def _read(self) -> None:
+        async with self._lock:
+            now_us = self._parts.now_us()
+            if any(now_us - reading.at_us < MIN_INTERVAL_US for reading in self._latest.values()):
+                return
+            snapshots = await self._parts.plane.snapshot(SnapshotScope.ROWS)
+            fresh = {link.index: Reading(now_us, snapshot) for link, snapshot in snapshots}
+            self._earlier, self._latest = self._latest or fresh, fresh
+            elapsed_s = (now_us - next(iter(self._earlier.values())).at_us) / MICROSECONDS
+            spent_s = time.process_time()
+            cores = (spent_s - self._cpu_s[0]) / elapsed_s if elapsed_s > 0 else 0.0
+            self._cpu_s = (spent_s, cores)
+
+    def _node_view(self) -> NodeView:
+        parts = self._parts
+        return NodeView(
+            id=parts.node_id,
+            region=parts.config.region,
+            draining=parts.draining,
+            uptime_s=(parts.now_us() - self._started_at_us) / MICROSECONDS,
+            cpu=round(self._cpu_s[1], 3),
+            memory_bytes=resident_bytes(),
+        )
+
+    def _worker_view(self, link: WorkerLink) -> WorkerView:
+        latest = self._latest[link.index]
+        rates = latest.counters_per_s(self._earlier.get(link.index, latest))
+        return WorkerView(
+            index=link.index,
+            port=link.worker.port,
+            cpu=round(rates.get("busy_us", 0.0) / MICROSECONDS, 3),
+            transports=link.transports,
+            crypto=link.worker.crypto,
+            packets_in_per_s=rates.get("datagrams_in", 0.0),
+            packets_out_per_s=rates.get("datagrams_out", 0.0),
+            bits_in_bps=8 * rates.get("bytes_in", 0.0),
+            bits_out_bps=8 * rates.get("bytes_out", 0.0),
+            drops={reason: count for reason, count in latest.snapshot.drops.items() if count},
+        )
+
+
+class Streams:
+    """Rows and rates of all streams of one moment, looked up by handle, as views."""
+
+    def __init__(self, parts: Parts, earlier: dict[int, Reading], latest: dict[int, Reading]) -> None:
+        self._parts = parts
+        self._encodings: dict[tuple[int, int, int], tuple[EncodingRow, Rate]] = {}
+        self._subscriptions: dict[tuple[int, int], tuple[SubscriptionRow, Rate]] = {}
+        self._transports: dict[tuple[int, int], TransportRow] = {}
+        for index, reading in latest.items():
+            before = earlier.get(index, reading)
+            for (track, encoding), found in reading.encoding_rates(before).items():
+                self._encodings[index, track, encoding] = found
+            for handle, sent in reading.subscription_rates(before).items():
+                self._subscriptions[index, handle] = sent
+            for row in reading.snapshot.transports:
+                self._transports[index, row.transport] = row
+
+    def room(self, room: OpenRoom) -> RoomView:
+        """One Room with all who are in it."""
+        members = list(room.room.participants.values())
+        calls = [call for call in map(self._parts.calls.of, members) if call]
+        return RoomView(
+            name=room.name,
+            sid=room.room.sid,
+            publishers=[self._publisher(call) for call in calls if call.participant.tracks],
+            viewers=[self._viewer(call) for call in calls if call.participant.subscriptions],
+        )
+
+    def _publisher(self, call: Call) -> PublisherView:
+        who = call.participant
+        return PublisherView(
+            identity=who.identity,
+            sid=who.sid,
+            call_id=who.call_id,
+            worker=call.transport.link.index,
+            state=call.transport.phase.value,
+            joined_at_ms=who.joined_at_us // 1000,
+            tracks=[self._track(call, track) for track in who.tracks],
+        )
+
+    def _track(self, call: Call, track: Track) -> TrackView:
+        return TrackView(
+            sid=track.sid,
+            kind=track.kind,
+            codec=track.codec,
+            muted=track.muted,
+            encodings=[
+                self._encoding(call, track, place, rid) for place, rid in enumerate(track.rids or (None,))
+            ],
+        )
+
+    def _encoding(self, call: Call, track: Track, place: int, rid: str | None) -> EncodingView:
+        published = call.tracks.get(track.sid)
+        found = published and self._encodings.get((published.link.index, published.handle, place))
+        if not found:
+            return EncodingView(rid=rid, live=False, bits_bps=0, packets_per_s=0, loss=0, jitter_ms=0)
+        row, rate = found
+        return EncodingView(
+            rid=rid,
+            live=row.live,
+            bits_bps=rate.bits_bps,
+            packets_per_s=rate.packets_per_s,
+            loss=rate.loss,
+            jitter_ms=row.jitter_us / 1000,
+        )
+
+    def _viewer(self, call: Call) -> ViewerView:
+        who = call.participant
+        return ViewerView(
+            identity=who.identity,
+            sid=who.sid,
+            call_id=who.call_id,
+            worker=call.transport.link.index,
+            state=call.transport.phase.value,
+            joined_at_ms=who.joined_at_us // 1000,
+            subscriptions=[self._subscription(call, subscription) for subscription in who.subscriptions],
+        )
+
+    def _subscription(self, call: Call, subscription: Subscription) -> SubscriptionView:
+        sent = call.subscriptions.get(subscription.sid)
+        row, rate = (
+            self._subscriptions.get((sent.link.index, sent.handle), (None, Rate()))
+            if sent
+            else (None, Rate())
+        )
+        transport = self._transports.get((call.transport.link.index, call.transport.handle))
+        track = subscription.track
+        rids = track.rids if track else ()
+        return SubscriptionView(
+            kind=subscription.kind,
+            track=track.sid if track else None,
+            publisher=track.owner if track else None,
+            layer_rid=rids[row.encoding] if row and 0 <= row.encoding < len(rids) else None,
+            temporal_id=row.temporal if row and row.temporal >= 0 else None,
+            active=rate.packets_per_s > 0,
+            bits_bps=rate.bits_bps,
+            packets_per_s=rate.packets_per_s,
+            loss=rate.loss,
+            rtt_ms=transport.rtt_us / 1000 if transport and transport.rtt_us else None,
+        )
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
+    except OSError:
+        return 0

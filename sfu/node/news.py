@@ -1,0 +1,87 @@
+"""News for viewers: the server-sent events of WHEP (draft-ietf-wish-whep)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+
+from sfu.node.calls import LISTENER_EVENTS, Call
+from sfu.node.rooms import OpenRoom
+from sfu.room.subscription import Subscription
+from sfu.signaling.messages import EventName, ServerEvent
+
+EMPTY = b"{}"
+
+
+async def listen(call: Call, names: Sequence[EventName]) -> AsyncIterator[ServerEvent]:
+    """First how things are, then every change, until the Call ends. `inactive` never comes first."""
+    queue: asyncio.Queue[ServerEvent | None] = asyncio.Queue(LISTENER_EVENTS)
+    call.listeners.add(queue)
+    try:
+        for event in present_state(call):
+            if event.name in names:
+                yield event
+        while (news := await queue.get()) is not None:
+            if news.name in names:
+                yield news
+    finally:
+        call.listeners.discard(queue)
+
+
+def present_state(call: Call) -> list[ServerEvent]:
+    """What a new event stream is told at once."""
+    state = [viewer_count(call)]
+    if any(subscription.track for subscription in call.participant.subscriptions):
+        state = [ServerEvent("active", EMPTY), layers_of(call), *state]
+    return state
+
+
+def tell_activity(call: Call, subscription: Subscription) -> None:
+    """A Subscription found or lost its Track."""
+    if not call.listeners:
+        return
+    bound = [s for s in call.participant.subscriptions if s.track]
+    if not bound:
+        call.tell(ServerEvent("inactive", EMPTY))
+    elif subscription.track:
+        if len(bound) == 1:
+            call.tell(ServerEvent("active", EMPTY))
+        call.tell(layers_of(call))
+
+
+def tell_viewer_counts(calls: Sequence[Call]) -> None:
+    """Tells those whose count has changed since they were told last."""
+    for call in calls:
+        if not call.listeners:
+            continue
+        count = count_viewers(call.room, call.participant.watching)
+        if count != call.told_viewers:
+            call.told_viewers = count
+            call.tell(viewer_count(call))
+
+
+def viewer_count(call: Call) -> ServerEvent:
+    """How many watch what this viewer watches."""
+    count = count_viewers(call.room, call.participant.watching)
+    return ServerEvent("viewercount", msgspec.json.encode({"viewercount": count}))
+
+
+def count_viewers(room: OpenRoom, identity: str | None) -> int:
+    """Viewers of a publisher; 0 while there is none."""
+    return room.room.viewers_of(identity) if identity else 0
+
+
+def layers_of(call: Call) -> ServerEvent:
+    """The Encodings of each video m-line, highest first, by m-line index."""
+    lines: dict[str, Any] = {}
+    for subscription in call.participant.subscriptions:
+        if subscription.kind == "video" and subscription.track:
+            section = call.sections[subscription.sid]
+            lines[str(section.index)] = {
+                "layers": [
+                    {"encodingId": rid, "rid": rid, "spatialLayerId": place}
+                    for place, rid in reversed(list(enumerate(subscription.track.rids)))
+                ]
+            }
+    return ServerEvent("layers", msgspec.json.encode(lines))

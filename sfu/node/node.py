@@ -1,0 +1,184 @@
+"""A Node: one process's SFU, from start to stop."""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+from aiohttp import web
+
+from sfu import ids
+from sfu._fastpath.values import SnapshotScope, WorkerConfig
+from sfu.cluster.store import Store
+from sfu.config import Config
+from sfu.media.plane import MediaPlane
+from sfu.media.transport import Transport, TransportPhase
+from sfu.node import upkeep
+from sfu.node.addresses import media_addresses
+from sfu.node.control import Control
+from sfu.node.desk import Desk
+from sfu.node.ledger import Ledger
+from sfu.node.meter import Meter
+from sfu.node.parts import Parts
+from sfu.node.reports import call_record, record_participant
+from sfu.rtc.dtls import DtlsIdentity
+from sfu.rtc.ice import node_hint_of
+from sfu.signaling.messages import IceServer
+from sfu.signaling.whep import WatchDoor
+from sfu.signaling.whip import Door
+from sfu.telemetry.health import health_routes
+from sfu.telemetry.metrics import CONTENT_TYPE, NodeMetrics
+
+HEARTBEAT_S = 2.0
+log = structlog.get_logger(__name__)
+
+
+class Node:
+    """Owns the MediaPlane, the Rooms and the Calls; offers HTTP routes and a `control` for Directors."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        *,
+        ice_servers: Callable[[str], tuple[IceServer, ...]] | None = None,
+    ) -> None:
+        node_id = config.node_id or ids.make_node_id(secrets.token_bytes)
+        self.parts = Parts(
+            config=config,
+            node_id=node_id,
+            plane=MediaPlane(
+                worker_configs(config, node_id),
+                randomness=secrets.token_bytes,
+                changed=self._transport_changed,
+            ),
+            dtls=DtlsIdentity(now=datetime.now(UTC)),
+            ledger=Ledger(store),
+            metrics=NodeMetrics(),
+            now_us=lambda: time.time_ns() // 1000,
+            randomness=secrets.token_bytes,
+            media_addresses=media_addresses(config),
+            ice_servers=ice_servers or _stun_servers(config),
+        )
+        self.control = Control(self.parts)
+        self.meter = Meter(self.parts)
+        self._desk = Desk(self.parts)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = False
+
+    @property
+    def node_id(self) -> str:
+        """The Node's id."""
+        return self.parts.node_id
+
+    async def start(self) -> None:
+        """Opens the media ports and announces the Node. OSError: a port is taken."""
+        self.parts.plane.start()
+        self.parts.ledger.start()
+        self._running = True
+        self._every(upkeep.TICK_S, lambda: upkeep.tick(self.parts))
+        self._every(upkeep.SPEAKER_TICK_S, lambda: upkeep.hear_speakers(self.parts))
+        self._every(HEARTBEAT_S, self._beat)
+        ports = [link.worker.port for link in self.parts.plane.links]
+        log.info("node_started", node=self.node_id, media_ports=ports, addresses=self.parts.media_addresses)
+
+    async def stop(self) -> None:
+        """Ends all Calls, closes the media ports; idempotent."""
+        if not self._running:
+            return
+        self._running = False
+        for room in self.parts.rooms:
+            await self.control.close_room(room.name, reason="draining")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.parts.ledger.stop()
+        self.parts.plane.stop()
+        log.info("node_stopped", node=self.node_id)
+
+    def routes(self, *, telemetry: bool = True) -> list[web.RouteDef]:
+        """WHIP, WHEP, talk and the overview; health and metrics too unless the process has its own."""
+        routes = [
+            *Door("publish", self._desk).routes(),
+            *WatchDoor(self._desk).routes(),
+            *Door("talk", self._desk).routes(),
+            web.get("/demo/overview", self._overview),
+        ]
+        if telemetry:
+            routes += [*health_routes(self.complaint), web.get("/metrics", self._metrics)]
+        return routes
+
+    def complaint(self) -> str:
+        """Why the Node cannot take new Calls; empty when it can."""
+        if not self._running:
+            return "not started"
+        return "draining" if self.parts.draining else ""
+
+    async def metrics_text(self) -> bytes:
+        """All metrics in the Prometheus text format."""
+        snapshots = await self.parts.plane.snapshot(SnapshotScope.ROWS)
+        self.parts.metrics.rooms.set(len(self.parts.rooms))
+        return self.parts.metrics.render([(link.index, snapshot) for link, snapshot in snapshots])
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=await self.metrics_text(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _overview(self, _: web.Request) -> web.Response:
+        body = await self.meter.overview_json()
+        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def _beat(self) -> None:
+        self.parts.ledger.node(await self.meter.node_record())
+
+    def _transport_changed(self, transport: Transport) -> None:
+        call = self.parts.calls.on(transport)
+        if call is None:
+            return
+        if transport.phase is TransportPhase.CONNECTED:
+            call.connected = True
+            waited_s = (self.parts.now_us() - call.asked_at_us) / 1e6
+            self.parts.metrics.join_s.labels(call.session.door, "connected").observe(waited_s)
+            call.log.info("connected", waited_s=round(waited_s, 4))
+            record_participant(self.parts, call)
+            self.parts.ledger.call(call_record(self.parts, call))
+        elif transport.phase is TransportPhase.CLOSED:
+            self._spawn(upkeep.leave(self.parts, call, transport.reason))
+
+    def _every(self, period_s: float, action: Callable[[], Awaitable[None]]) -> None:
+        async def repeat() -> None:
+            while True:
+                await asyncio.sleep(period_s)
+                try:
+                    await action()
+                except Exception:
+                    log.exception("periodic_task_failed")
+
+        self._spawn(repeat())
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def worker_configs(config: Config, node_id: str) -> list[WorkerConfig]:
+    """One WorkerConfig for each Worker: ports from `media_port` on; the system chooses if that is 0."""
+    return [
+        WorkerConfig(
+            index=index,
+            bind_address="127.0.0.1" if config.on_loopback and not config.media_ip else "0.0.0.0",
+            port=config.media_port + index if config.media_port else 0,
+            node_hint=node_hint_of(node_id),
+            crypto=config.crypto,
+            max_publish_bps=config.max_publish_bps,
+        )
+        for index in range(config.workers or os.cpu_count() or 1)
+    ]
+
+
+def _stun_servers(config: Config) -> Callable[[str], tuple[IceServer, ...]]:
+    servers = tuple(IceServer(url) for url in config.ice_servers if url.startswith("stun"))
+    return lambda _identity: servers

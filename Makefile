@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
+PIP := PYTHONWARNINGS=ignore $(PYTHON) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PYTHON) -m pytest
 SCRIPTS := .ci/run $(wildcard tools/*)
 NATIVE := $(shell find sfu bench -name '*.pyx' -o -name '*.pxd')
@@ -53,27 +53,30 @@ clean: ## forget .venv, builds and stamps
 .PHONY: help setup build run check test sim fuzz sanitize e2e bench clean
 
 .setup-stamp-packages-%: tools/packages
-	tools/packages $*
-	touch $@
+	@tools/packages $*
+	@touch $@
 
 $(PYTHON): | .setup-stamp-packages-run
-	"$$(tools/find-python)" -m venv $(VENV)
-	$(PIP) install --upgrade pip
+	@echo "making $(VENV) ..."
+	@"$$(tools/find-python)" -m venv $(VENV)
+	@$(PIP) install --upgrade pip
 
 # The extensions are built by the native rules below: pip would build them in a scratch directory, every time anew.
 .setup-stamp-run: pyproject.toml constraints.txt | .setup-stamp-packages-run $(PYTHON)
-	$(PIP) install --constraint constraints.txt setuptools cython
-	HEADWATER_EXTENSIONS=none $(PIP) install --constraint constraints.txt --no-build-isolation --editable .
-	touch $@
+	@echo "installing Python packages ..."
+	@$(PIP) install --constraint constraints.txt setuptools cython
+	@HEADWATER_EXTENSIONS=none $(PIP) install --constraint constraints.txt --no-build-isolation --editable .
+	@touch $@
 
 .setup-stamp-test: .setup-stamp-run | .setup-stamp-packages-test
-	HEADWATER_EXTENSIONS=none $(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]'
-	touch $@
+	@echo "installing Python packages for tests ..."
+	@HEADWATER_EXTENSIONS=none $(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	@touch $@
 
 .setup-stamp-native: .setup-stamp-run setup.py $(NATIVE)
-	HEADWATER_EXTENSIONS=product tools/build $(PYTHON)
-	touch $@
+	@HEADWATER_EXTENSIONS=product tools/build $(PYTHON)
+	@touch $@
 
 .setup-stamp-probes: .setup-stamp-test setup.py $(NATIVE) $(PROBES)
-	HEADWATER_EXTENSIONS=all tools/build $(PYTHON)
-	touch $@ .setup-stamp-native
+	@HEADWATER_EXTENSIONS=all tools/build $(PYTHON)
+	@touch $@ .setup-stamp-native

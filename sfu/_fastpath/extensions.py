@@ -1,8 +1,9 @@
-"""The RTP header extensions that the packet core knows: URI, short name and number (`ExtType` in `wire/extensions.pxd`)."""
+"""The RTP header extensions that the packet core knows: URI, short name, number (`wire/extensions.pxd`)."""
 
 from typing import Final
 
 _WEBRTC: Final = "http://www.webrtc.org/experiments/rtp-hdrext/"
+_AV1: Final = "https://aomediacodec.github.io/av1-rtp-spec/"
 _SDES: Final = "urn:ietf:params:rtp-hdrext:sdes:"
 
 EXTENSION_NUMBERS: Final[dict[str, int]] = {
@@ -34,7 +35,7 @@ EXTENSION_URIS: Final[dict[str, str]] = {
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01": "transport_cc",
     _WEBRTC + "playout-delay": "playout_delay",
     "urn:3gpp:video-orientation": "video_orientation",
-    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension": "dependency_descriptor",
+    _AV1 + "#dependency-descriptor-rtp-header-extension": "dependency_descriptor",
     _WEBRTC + "abs-capture-time": "abs_capture_time",
     _WEBRTC + "video-content-type": "video_content_type",
     _WEBRTC + "video-timing": "video_timing",

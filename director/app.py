@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
@@ -17,7 +17,7 @@ from director.openapi import openapi
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATIC_HEADERS = {"Cache-Control": "no-cache"}
 
-MetricsText = Callable[[], str]
+MetricsText = Callable[[], Awaitable[bytes]]
 Reasons = Callable[[], list[str]]
 
 
@@ -25,18 +25,17 @@ def director_routes(
     director: Director,
     *,
     version: str,
-    more_metrics: MetricsText = lambda: "",
-    more_reasons: Reasons = list,
+    more_metrics: MetricsText | None = None,
 ) -> list[web.RouteDef]:
-    """Everything a Director answers; other parts of the process add their metrics and reasons not to be
-    ready.
-    """
+    """Everything a Director answers; `more_metrics` are those of other parts of the process."""
     metrics = DirectorMetrics()
     api = DirectorApi(director, metrics)
     document = openapi(api.routes, version=version)
-    health = HealthRoutes(
-        lambda: metrics.render() + more_metrics(), lambda: director.unready() + more_reasons()
-    )
+
+    async def all_metrics() -> bytes:
+        return metrics.render() + (await more_metrics() if more_metrics else b"")
+
+    health = HealthRoutes(all_metrics, director.unready)
     return [
         *api.web_routes(),
         *health.web_routes(),
@@ -71,7 +70,7 @@ class HealthRoutes:
         return _health(503, Health(status="unavailable", reasons=reasons))
 
     async def _text(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics().encode(), headers={"Content-Type": METRICS_TYPE})
+        return web.Response(body=await self._metrics(), headers={"Content-Type": METRICS_TYPE})
 
 
 def _health(status: int, health: Health) -> web.Response:

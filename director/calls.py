@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from sfu.cluster import records, subjects
-from sfu.cluster.records import CallRecord
-from sfu.cluster.store import Entry, RevisionMismatchError, Store
+from sfu.cluster.records import CallRecord, ClientStatsRecord
+from sfu.cluster.store import Entry, KeyExistsError, RevisionMismatchError, Store
 from sfu.errors import RejectedError
 
 KEPT_STATS = 32
@@ -25,28 +23,33 @@ class CallBook:
 
     async def get(self, call_id: str) -> CallRecord:
         """The Call; RejectedError 404."""
-        return _decode(await self._entry(call_id))
+        entry = await self._store.get(subjects.call_key(call_id))
+        if entry is None:
+            raise RejectedError(404, "No such Call", f"there is no Call {call_id!r}")
+        return records.decode(entry.value or b"", CallRecord)
+
+    async def stats(self, call_id: str) -> list[dict[str, float]]:
+        """What the client sent in, oldest first."""
+        entry = await self._store.get(subjects.stats_key(call_id))
+        return _decode_stats(entry).summaries if entry is not None else []
 
     async def add_stats(self, call_id: str, values: dict[str, float]) -> None:
         """Append one summary of the client; only the last `KEPT_STATS` are kept."""
+        key = subjects.stats_key(call_id)
         for _ in range(_ATTEMPTS):
-            entry = await self._entry(call_id)
-            record = _decode(entry)
-            kept = [*record.client_stats, values][-KEPT_STATS:]
-            changed = records.encode(msgspec.structs.replace(record, client_stats=kept))
+            entry = await self._store.get(key)
+            earlier = _decode_stats(entry).summaries if entry is not None else []
+            record = ClientStatsRecord(call_id=call_id, summaries=[*earlier, values][-KEPT_STATS:])
             try:
-                await self._store.update(entry.key, changed, entry.revision)
-            except RevisionMismatchError:
+                if entry is None:
+                    await self._store.create(key, records.encode(record))
+                else:
+                    await self._store.update(key, records.encode(record), entry.revision)
+            except (KeyExistsError, RevisionMismatchError):
                 continue
             return
         raise RejectedError(503, "Call is busy", "the Call's record changes too fast", 1.0)
 
-    async def _entry(self, call_id: str) -> Entry:
-        entry = await self._store.get(subjects.call_key(call_id))
-        if entry is None:
-            raise RejectedError(404, "No such Call", f"there is no Call {call_id!r}")
-        return entry
 
-
-def _decode(entry: Entry) -> CallRecord:
-    return records.decode(entry.value or b"", CallRecord)
+def _decode_stats(entry: Entry) -> ClientStatsRecord:
+    return records.decode(entry.value or b"", ClientStatsRecord)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from sfu.cluster import records, subjects
 from sfu.cluster.blocklist import check_not_blocked
 from sfu.cluster.control import NodeControl
@@ -54,6 +56,11 @@ class Cluster:
         if control is None:
             raise RejectedError(503, "Node cannot be reached", f"Node {node!r} does not answer")
         return control
+
+    async def expect_draining(self, node: NodeRecord, *, draining: bool) -> None:
+        """Write what the Node's next heartbeat will say, so that placement heeds it from now on."""
+        expected = msgspec.structs.replace(node, draining=draining)
+        await self.store.put(subjects.node_key(node.id), records.encode(expected))
 
     def note_placement(self, node: NodeRecord) -> None:
         """Count a join towards the Node's load until its next heartbeat shows it."""

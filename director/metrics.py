@@ -31,6 +31,6 @@ class DirectorMetrics:
         self._requests.labels(operation, str(status)).inc()
         self._seconds.labels(operation).observe(elapsed_s)
 
-    def render(self) -> str:
+    def render(self) -> bytes:
         """The Prometheus text format."""
-        return generate_latest(self._registry).decode()
+        return generate_latest(self._registry)

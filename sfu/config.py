@@ -89,16 +89,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The port of `listen`; 0 lets the system choose."""
         return split_address(self.listen)[1]
 
-    def base_url(self, port: int) -> str:
-        """Where clients reach this process when it listens on `port`; empty when only they can tell."""
+    @property
+    def base_url(self) -> str:
+        """Where clients reach this process; empty when only they can tell (a wildcard `listen`)."""
         if "://" in self.advertise:
             return self.advertise.rstrip("/")
-        if self.advertise:
-            has_port = re.fullmatch(r"(\[.*\]|[^:]*):\d+", self.advertise)
-            return f"http://{self.advertise}" if has_port else f"http://{_bracketed(self.advertise)}:{port}"
-        if self.listen_host in ("0.0.0.0", "::"):
+        if re.fullmatch(r"(\[.*\]|[^:]+):\d+", self.advertise):
+            return f"http://{self.advertise}"
+        if not self.advertise and self.listen_host in ("0.0.0.0", "::"):
             return ""
-        return f"http://{_bracketed(self.listen_host)}:{port}"
+        return f"http://{_bracketed(self.advertise or self.listen_host)}:{self.listen_port}"
 
     @property
     def on_loopback(self) -> bool:

@@ -30,7 +30,7 @@ class CallRoutes:
         record = await self._director.calls.get(request.parameters["call_id"])
         if not request.grant.may_administer(record.room):
             raise RejectedError(403, "Not allowed", "the token lacks roomAdmin of the Call's Room")
-        return ApiAnswer(200, _answer(record))
+        return ApiAnswer(200, _answer(record, await self._director.calls.stats(record.call_id)))
 
 
 def routes(director: Director) -> list[Route]:
@@ -65,7 +65,7 @@ def routes(director: Director) -> list[Route]:
     ]
 
 
-def _answer(record: CallRecord) -> CallAnswer:
+def _answer(record: CallRecord, stats: list[dict[str, float]]) -> CallAnswer:
     return CallAnswer(
         call_id=record.call_id,
         room=record.room,
@@ -80,5 +80,5 @@ def _answer(record: CallRecord) -> CallAnswer:
         packets_out=record.packets_out,
         bytes_in=record.bytes_in,
         bytes_out=record.bytes_out,
-        client_stats=list(record.client_stats),
+        client_stats=stats,
     )

@@ -23,12 +23,14 @@ class NodeRoutes:
         drain: Drain = request.body or Drain()
         node = self._director.cluster.node(request.parameters["node"])
         await self._director.cluster.control(node.id).drain(drain.deadline_s)
+        await self._director.cluster.expect_draining(node, draining=True)
         return ApiAnswer(202)
 
     async def undrain_node(self, request: ApiRequest) -> ApiAnswer:
         """The Node takes new Participants again."""
         node = self._director.cluster.node(request.parameters["node"])
         await self._director.cluster.control(node.id).undrain()
+        await self._director.cluster.expect_draining(node, draining=False)
         return ApiAnswer(204)
 
 

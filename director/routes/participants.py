@@ -41,7 +41,10 @@ class ParticipantRoutes:
         record = await self._find(request)
         control = self._director.cluster.control(record.node)
         await _apply(control, record, patch)
-        return ApiAnswer(200, _answer(await self._find(request)))
+        for now in await control.participants(record.room):
+            if now.identity == record.identity:
+                return ApiAnswer(200, _answer(now))
+        raise _gone(record)
 
     async def remove_participant(self, request: ApiRequest) -> ApiAnswer:
         """End the Participant's Call."""

@@ -92,10 +92,7 @@ CallState = Literal["placed", "active", "ended"]
 
 
 class CallRecord(Record, frozen=True, kw_only=True):
-    """One Call from being placed by a Director (or joining at a Node) to its end.
-
-    `client_stats` are the latest summaries that the client itself sent in, oldest first.
-    """
+    """One Call from being placed by a Director (or joining at a Node) to its end."""
 
     call_id: str
     room: str
@@ -110,7 +107,13 @@ class CallRecord(Record, frozen=True, kw_only=True):
     packets_out: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
-    client_stats: list[dict[str, float]] = []
+
+
+class ClientStatsRecord(Record, frozen=True, kw_only=True):
+    """The latest summaries of a Call that the client itself sent in, oldest first."""
+
+    call_id: str
+    summaries: list[dict[str, float]] = []
 
 
 BlockKind = Literal["identity", "address", "token"]

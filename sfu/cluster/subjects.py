@@ -15,13 +15,14 @@ NODES: Final = "nodes."
 ROOMS: Final = "rooms."
 PARTICIPANTS: Final = "participants."
 CALLS: Final = "calls."
+STATS: Final = "stats."
 BLOCKS: Final = "blocks."
 
 NODE_HEARTBEAT_S: Final = 2.0
 NODE_LEASE_S: Final = 6.0
 CALL_LEASE_S: Final = 86_400.0
 
-LEASES: Final[Mapping[str, float]] = {NODES: NODE_LEASE_S, CALLS: CALL_LEASE_S}
+LEASES: Final[Mapping[str, float]] = {NODES: NODE_LEASE_S, CALLS: CALL_LEASE_S, STATS: CALL_LEASE_S}
 """Classes whose records die unless they are written again within so many seconds; no watch event tells of
 it.
 """
@@ -59,6 +60,11 @@ def participant_key(room: str, identity: str) -> str:
 def call_key(call_id: str) -> str:
     """Key of a CallRecord."""
     return CALLS + key_part(call_id)
+
+
+def stats_key(call_id: str) -> str:
+    """Key of a ClientStatsRecord."""
+    return STATS + key_part(call_id)
 
 
 def block_key(kind: str, value: str) -> str:

@@ -67,7 +67,7 @@ class Meter:
         busy_us = {link.index: snapshot.counters.get("busy_us", 0) for link, snapshot in snapshots}
         return NodeRecord(
             id=parts.node_id,
-            url=parts.config.advertise or f"http://{parts.config.listen}",
+            url=parts.config.base_url,
             region=parts.config.region,
             draining=parts.draining,
             started_at_s=self._started_at_us / 1e6,

@@ -79,6 +79,7 @@ class Node:
         self.parts.plane.start()
         self.parts.ledger.start()
         self._running = True
+        await self._beat()
         self._every(upkeep.TICK_S, lambda: upkeep.tick(self.parts))
         self._every(upkeep.SPEAKER_TICK_S, lambda: upkeep.hear_speakers(self.parts))
         self._every(HEARTBEAT_S, self._beat)

@@ -11,14 +11,15 @@ FLOORS = (
     {"includes"},
     {"wire"},
     {"stream"},
-    {"ring", "tables", "batch", "payload"},
+    {"ring", "tables"},
+    {"batch", "commands"},
     {"core"},
-    {"selection", "connectivity"},
-    {"egress", "ingress", "feedback"},
+    {"connectivity", "selection", "snapshot"},
+    {"egress", "reports"},
+    {"feedback", "ingress"},
     {"forwarder"},
-    {"udp", "pool"},
-    {"control", "snapshot"},
-    {"worker"},
+    {"control", "udp"},
+    {"pool", "worker"},
 )
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 NATIVE = files(".pyx", ".pxd", under=("sfu",))

@@ -65,12 +65,16 @@ class Call:
 
 
 class Calls:
-    """All Calls of a Node, found by Participant, by Transport, by HTTP session and by Track."""
+    """All Calls of a Node, found by Participant, by Transport and by HTTP session; `idle` while there are
+    none.
+    """
 
     def __init__(self) -> None:
         self._by_participant: dict[str, Call] = {}
         self._by_session: dict[str, Call] = {}
         self._by_transport: dict[Transport, Call] = {}
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     def __iter__(self) -> Iterator[Call]:
         return iter(list(self._by_participant.values()))
@@ -80,6 +84,7 @@ class Calls:
 
     def add(self, call: Call) -> None:
         """From now on the Call can be found."""
+        self.idle.clear()
         self._by_participant[call.participant.sid] = call
         self._by_session[call.session.id] = call
         self._by_transport[call.transport] = call
@@ -89,6 +94,8 @@ class Calls:
         self._by_participant.pop(call.participant.sid, None)
         self._by_session.pop(call.session.id, None)
         self._by_transport.pop(call.transport, None)
+        if not self._by_participant:
+            self.idle.set()
 
     def of(self, participant: Participant) -> Call | None:
         """The Call of this stay."""

@@ -20,27 +20,27 @@ class Control:
     """Carries out a Director's orders on the Node's parts."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+        self.parts = parts
         self._deadline: asyncio.Task[None] | None = None
 
     @property
     def node_id(self) -> str:
         """The Node's id, as in its NodeRecord."""
-        return self._parts.node_id
+        return self.parts.node_id
 
     async def participants(self, room: str) -> Sequence[ParticipantRecord]:
         """Who is in `room` now, in order of joining."""
-        opened = self._parts.rooms.get(room)
+        opened = self.parts.rooms.get(room)
         members = opened.room.participants.values() if opened else ()
-        calls = [self._parts.calls.of(member) for member in members]
-        return [participant_record(self._parts, call) for call in calls if call]
+        calls = [self.parts.calls.of(member) for member in members]
+        return [participant_record(self.parts, call) for call in calls if call]
 
     async def remove(self, room: str, identity: str, *, reason: str = "removed") -> bool:
         """Ends the Participant's Call."""
         call = self._find(room, identity)
         if call is None:
             return False
-        await upkeep.leave(self._parts, call, _reason(reason))
+        await upkeep.leave(self.parts, call, _reason(reason))
         return True
 
     async def mute(self, room: str, identity: str, order: MuteOrder) -> bool:
@@ -55,7 +55,7 @@ class Control:
         ]
         for track in tracks:
             events = call.room.room.mute(call.participant.sid, track, muted=order.muted)
-            await effects.apply(self._parts, call.room, events)
+            await effects.apply(self.parts, call.room, events)
         return bool(tracks) or not order.track_sid
 
     async def change_grant(self, room: str, identity: str, change: GrantChange) -> bool:
@@ -70,45 +70,45 @@ class Control:
         room_ = call.room.room
         for track in list(call.participant.tracks):
             if not call.grant.may_publish(track.source):
-                await effects.apply(self._parts, call.room, room_.unpublish(call.participant.sid, track))
+                await effects.apply(self.parts, call.room, room_.unpublish(call.participant.sid, track))
         for subscription in call.subscriptions.values():
-            await self._parts.plane.pause(subscription, paused=not call.grant.can_subscribe)
-        record_participant(self._parts, call)
+            await self.parts.plane.pause(subscription, paused=not call.grant.can_subscribe)
+        record_participant(self.parts, call)
         return True
 
     async def close_room(self, room: str, *, reason: str = "room_closed") -> int:
         """Removes everybody and forgets the Room."""
-        opened = self._parts.rooms.get(room)
+        opened = self.parts.rooms.get(room)
         if opened is None:
             return 0
-        self._parts.rooms.remove(opened)
+        self.parts.rooms.remove(opened)
         removed = len(opened.room.participants)
-        await effects.apply(self._parts, opened, opened.room.close(_reason(reason)))
+        await effects.apply(self.parts, opened, opened.room.close(_reason(reason)))
         return removed
 
     async def drain(self, deadline_s: float) -> None:
         """Takes no new Calls; ends what is left after `deadline_s`."""
-        self._parts.draining = True
+        self.parts.draining = True
         if self._deadline:
             self._deadline.cancel()
         self._deadline = asyncio.get_running_loop().create_task(self._end_all(deadline_s), name="drain")
 
     async def undrain(self) -> None:
         """Takes new Calls again."""
-        self._parts.draining = False
+        self.parts.draining = False
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
 
     async def _end_all(self, deadline_s: float) -> None:
         await asyncio.sleep(deadline_s)
-        for room in self._parts.rooms:
-            await effects.apply(self._parts, room, room.room.close("draining"))
+        for room in self.parts.rooms:
+            await effects.apply(self.parts, room, room.room.close("draining"))
 
     def _find(self, room: str, identity: str) -> Call | None:
-        opened = self._parts.rooms.get(room)
+        opened = self.parts.rooms.get(room)
         participant = opened.room.find(identity) if opened else None
-        return self._parts.calls.of(participant) if participant else None
+        return self.parts.calls.of(participant) if participant else None
 
 
 def _reason(text: str) -> LeaveReason:

@@ -1,14 +1,11 @@
 """The Node measured: rates for the overview, load for the heartbeat."""
 
-import asyncio
 import resource
 import time
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from sfu._fastpath.values import EncodingRow, SnapshotScope, SubscriptionRow, TransportRow
+from sfu._fastpath.values import EncodingRow, Snapshot, SnapshotScope, SubscriptionRow, TransportRow
 from sfu.cluster.records import NodeRecord
 from sfu.media.counters import MICROSECONDS, Rate, Reading
 from sfu.media.link import WorkerLink
@@ -29,73 +26,65 @@ from sfu.node.rooms import OpenRoom
 from sfu.room.subscription import Subscription
 from sfu.room.track import Track
 
-MIN_INTERVAL_US: Final = MICROSECONDS
 PAGE_BYTES: Final = resource.getpagesize()
 
 
 class Meter:
-    """Keeps the last two readings of all Workers, at least a second apart, for rates."""
+    """Keeps the last two readings of all Workers for rates; `read` is called every second."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, url: str) -> None:
         self._parts = parts
+        self._url = url
         self._started_at_us = parts.now_us()
         self._earlier: dict[int, Reading] = {}
         self._latest: dict[int, Reading] = {}
-        self._cpu_s: tuple[float, float] = (time.process_time(), 0.0)
-        self._load: dict[int, tuple[int, int]] = {}
-        self._lock = asyncio.Lock()
+        self._cpu = ProcessCpu(parts.now_us())
+        self._cpu_cores = 0.0
 
-    async def overview_json(self) -> bytes:
-        """The Overview as JSON."""
-        return msgspec.json.encode(await self.overview())
+    async def read(self) -> None:
+        """Takes a reading of all Workers."""
+        snapshots = await self._parts.plane.snapshot(SnapshotScope.ROWS)
+        now_us = self._parts.now_us()
+        fresh = {link.index: Reading(now_us, snapshot) for link, snapshot in snapshots}
+        self._earlier, self._latest = self._latest or fresh, fresh
+        self._cpu_cores = self._cpu.cores(now_us)
 
-    async def overview(self) -> Overview:
-        """What runs, with rates over the last second or more."""
-        await self._read()
+    def snapshots(self) -> list[tuple[int, Snapshot]]:
+        """The latest snapshot of each Worker, by index."""
+        return [(index, reading.snapshot) for index, reading in self._latest.items()]
+
+    def overview(self) -> Overview:
+        """What runs, with rates over the last second."""
         streams = Streams(self._parts, self._earlier, self._latest)
         return Overview(
             at_ms=self._parts.now_us() // 1000,
             node=self._node_view(),
-            workers=[self._worker_view(link) for link in self._parts.plane.links],
+            workers=[
+                self._worker_view(link) for link in self._parts.plane.links if link.index in self._latest
+            ],
             rooms=[streams.room(room) for room in self._parts.rooms],
         )
 
-    async def node_record(self) -> NodeRecord:
+    def node_record(self) -> NodeRecord:
         """The Node as its heartbeat describes it."""
         parts = self._parts
-        snapshots = await parts.plane.snapshot(SnapshotScope.COUNTERS)
-        busy_us = {link.index: snapshot.counters.get("busy_us", 0) for link, snapshot in snapshots}
         return NodeRecord(
             id=parts.node_id,
-            url=parts.config.base_url,
+            url=self._url,
             region=parts.config.region,
             draining=parts.draining,
             started_at_s=self._started_at_us / 1e6,
             heartbeat_at_s=parts.now_us() / 1e6,
             workers=len(parts.plane.links),
-            load=max((self._load_since(index, busy) for index, busy in busy_us.items()), default=0.0),
+            load=min(1.0, max(map(self._cores_of, self._latest), default=0.0)),
             participants=len(parts.calls),
             subscriptions=sum(len(call.subscriptions) for call in parts.calls),
         )
 
-    def _load_since(self, index: int, busy_us: int) -> float:
-        now_us = self._parts.now_us()
-        before_us, before_busy_us = self._load.get(index, (now_us, busy_us))
-        self._load[index] = (now_us, busy_us)
-        return min(1.0, (busy_us - before_busy_us) / max(1, now_us - before_us))
-
-    async def _read(self) -> None:
-        async with self._lock:
-            now_us = self._parts.now_us()
-            if any(now_us - reading.at_us < MIN_INTERVAL_US for reading in self._latest.values()):
-                return
-            snapshots = await self._parts.plane.snapshot(SnapshotScope.ROWS)
-            fresh = {link.index: Reading(now_us, snapshot) for link, snapshot in snapshots}
-            self._earlier, self._latest = self._latest or fresh, fresh
-            elapsed_s = (now_us - next(iter(self._earlier.values())).at_us) / MICROSECONDS
-            spent_s = time.process_time()
-            cores = (spent_s - self._cpu_s[0]) / elapsed_s if elapsed_s > 0 else 0.0
-            self._cpu_s = (spent_s, cores)
+    def _cores_of(self, index: int) -> float:
+        latest = self._latest[index]
+        rates = latest.counters_per_s(self._earlier.get(index, latest))
+        return rates.get("busy_us", 0.0) / MICROSECONDS
 
     def _node_view(self) -> NodeView:
         parts = self._parts
@@ -104,7 +93,7 @@ class Meter:
             region=parts.config.region,
             draining=parts.draining,
             uptime_s=(parts.now_us() - self._started_at_us) / MICROSECONDS,
-            cpu=round(self._cpu_s[1], 3),
+            cpu=round(self._cpu_cores, 3),
             memory_bytes=resident_bytes(),
         )
 
@@ -114,7 +103,7 @@ class Meter:
         return WorkerView(
             index=link.index,
             port=link.worker.port,
-            cpu=round(rates.get("busy_us", 0.0) / MICROSECONDS, 3),
+            cpu=round(self._cores_of(link.index), 3),
             transports=link.transports,
             crypto=link.worker.crypto,
             packets_in_per_s=rates.get("datagrams_in", 0.0),
@@ -123,6 +112,21 @@ class Meter:
             bits_out_bps=8 * rates.get("bytes_out", 0.0),
             drops={reason: count for reason, count in latest.snapshot.drops.items() if count},
         )
+
+
+class ProcessCpu:
+    """CPU of the whole process, user and system, between two calls."""
+
+    def __init__(self, now_us: int) -> None:
+        self._at_us = now_us
+        self._spent_s = time.process_time()
+
+    def cores(self, now_us: int) -> float:
+        """Cores used on average since the last call."""
+        spent_s = time.process_time()
+        cores = (spent_s - self._spent_s) * MICROSECONDS / max(1, now_us - self._at_us)
+        self._at_us, self._spent_s = now_us, spent_s
+        return cores
 
 
 class Streams:

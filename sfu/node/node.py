@@ -7,12 +7,14 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+import msgspec
 import structlog
 from aiohttp import web
 
 from sfu import ids
-from sfu._fastpath.values import SnapshotScope, WorkerConfig
+from sfu._fastpath.values import WorkerConfig
 from sfu.cluster.store import Store
+from sfu.cluster.subjects import NODE_HEARTBEAT_S
 from sfu.config import Config
 from sfu.media.plane import MediaPlane
 from sfu.media.transport import Transport, TransportPhase
@@ -29,60 +31,54 @@ from sfu.rtc.ice import node_hint_of
 from sfu.signaling.messages import IceServer
 from sfu.signaling.whep import WatchDoor
 from sfu.signaling.whip import Door
-from sfu.telemetry.health import health_routes
-from sfu.telemetry.metrics import CONTENT_TYPE, NodeMetrics
+from sfu.telemetry.metrics import NodeMetrics
 
-HEARTBEAT_S = 2.0
+IceServersOf = Callable[[str], tuple[IceServer, ...]]
+"""Given an identity, the ICE servers for its client."""
+
 log = structlog.get_logger(__name__)
 
 
-class Node:
-    """Owns the MediaPlane, the Rooms and the Calls; offers HTTP routes and a `control` for Directors."""
+class Node(Control):
+    """Owns the MediaPlane, the Rooms and the Calls; offers HTTP routes and obeys Directors."""
 
     def __init__(
-        self,
-        config: Config,
-        store: Store,
-        *,
-        ice_servers: Callable[[str], tuple[IceServer, ...]] | None = None,
+        self, config: Config, store: Store, *, url: str = "", ice_servers: IceServersOf | None = None
     ) -> None:
         node_id = config.node_id or ids.make_node_id(secrets.token_bytes)
-        self.parts = Parts(
-            config=config,
-            node_id=node_id,
-            plane=MediaPlane(
-                worker_configs(config, node_id),
-                randomness=secrets.token_bytes,
-                changed=self._transport_changed,
-            ),
-            dtls=DtlsIdentity(now=datetime.now(UTC)),
-            ledger=Ledger(store),
-            metrics=NodeMetrics(),
-            now_us=lambda: time.time_ns() // 1000,
-            randomness=secrets.token_bytes,
-            media_addresses=media_addresses(config),
-            ice_servers=ice_servers or _stun_servers(config),
+        plane = MediaPlane(
+            worker_configs(config, node_id), randomness=secrets.token_bytes, changed=self._transport_changed
         )
-        self.control = Control(self.parts)
-        self.meter = Meter(self.parts)
+        super().__init__(
+            Parts(
+                config=config,
+                node_id=node_id,
+                plane=plane,
+                dtls=DtlsIdentity(now=datetime.now(UTC)),
+                ledger=Ledger(store),
+                metrics=NodeMetrics(),
+                now_us=lambda: time.time_ns() // 1000,
+                randomness=secrets.token_bytes,
+                media_addresses=media_addresses(config),
+                ice_servers=ice_servers or stun_servers(config),
+            )
+        )
+        self.meter = Meter(self.parts, url or f"http://{config.listen}")
         self._desk = Desk(self.parts)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
         self._running = False
-
-    @property
-    def node_id(self) -> str:
-        """The Node's id."""
-        return self.parts.node_id
 
     async def start(self) -> None:
         """Opens the media ports and announces the Node. OSError: a port is taken."""
         self.parts.plane.start()
         self.parts.ledger.start()
         self._running = True
+        await self.meter.read()
         await self._beat()
+        self._every(NODE_HEARTBEAT_S, self._beat)
+        self._every(upkeep.TICK_S, self.meter.read)
         self._every(upkeep.TICK_S, lambda: upkeep.tick(self.parts))
         self._every(upkeep.SPEAKER_TICK_S, lambda: upkeep.hear_speakers(self.parts))
-        self._every(HEARTBEAT_S, self._beat)
         ports = [link.worker.port for link in self.parts.plane.links]
         log.info("node_started", node=self.node_id, media_ports=ports, addresses=self.parts.media_addresses)
 
@@ -92,7 +88,7 @@ class Node:
             return
         self._running = False
         for room in self.parts.rooms:
-            await self.control.close_room(room.name, reason="draining")
+            await self.close_room(room.name, reason="draining")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -100,39 +96,36 @@ class Node:
         self.parts.plane.stop()
         log.info("node_stopped", node=self.node_id)
 
-    def routes(self, *, telemetry: bool = True) -> list[web.RouteDef]:
-        """WHIP, WHEP, talk and the overview; health and metrics too unless the process has its own."""
-        routes = [
+    def routes(self) -> list[web.RouteDef]:
+        """WHIP, WHEP, talk and the overview."""
+        return [
             *Door("publish", self._desk).routes(),
             *WatchDoor(self._desk).routes(),
             *Door("talk", self._desk).routes(),
             web.get("/demo/overview", self._overview),
         ]
-        if telemetry:
-            routes += [*health_routes(self.complaint), web.get("/metrics", self._metrics)]
-        return routes
 
-    def complaint(self) -> str:
+    def unready(self) -> list[str]:
         """Why the Node cannot take new Calls; empty when it can."""
         if not self._running:
-            return "not started"
-        return "draining" if self.parts.draining else ""
+            return ["the Node has not started"]
+        return ["the Node is draining"] if self.parts.draining else []
 
-    async def metrics_text(self) -> bytes:
-        """All metrics in the Prometheus text format."""
-        snapshots = await self.parts.plane.snapshot(SnapshotScope.ROWS)
+    def metrics_text(self) -> str:
+        """All metrics in the Prometheus text format, as of the last second."""
         self.parts.metrics.rooms.set(len(self.parts.rooms))
-        return self.parts.metrics.render([(link.index, snapshot) for link, snapshot in snapshots])
+        return self.parts.metrics.render(self.meter.snapshots())
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=await self.metrics_text(), headers={"Content-Type": CONTENT_TYPE})
+    async def wait_idle(self) -> None:
+        """Returns when the last Call is over."""
+        await self.parts.calls.idle.wait()
 
     async def _overview(self, _: web.Request) -> web.Response:
-        body = await self.meter.overview_json()
+        body = msgspec.json.encode(self.meter.overview())
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
     async def _beat(self) -> None:
-        self.parts.ledger.node(await self.meter.node_record())
+        self.parts.ledger.node(self.meter.node_record())
 
     def _transport_changed(self, transport: Transport) -> None:
         call = self.parts.calls.on(transport)
@@ -180,6 +173,7 @@ def worker_configs(config: Config, node_id: str) -> list[WorkerConfig]:
     ]
 
 
-def _stun_servers(config: Config) -> Callable[[str], tuple[IceServer, ...]]:
+def stun_servers(config: Config) -> IceServersOf:
+    """The configured STUN servers, for everybody."""
     servers = tuple(IceServer(url) for url in config.ice_servers if url.startswith("stun"))
     return lambda _identity: servers

@@ -31,7 +31,8 @@ class Received:
 
 RECEIVED = """
 (async (call) => {
-  const rows = call?.pc ? [...(await call.pc.getStats()).values()].filter((row) => row.type === "inbound-rtp") : [];
+  const all = call?.pc ? [...(await call.pc.getStats()).values()] : [];
+  const rows = all.filter((row) => row.type === "inbound-rtp");
   const video = rows.find((row) => row.kind === "video") ?? {};
   const audio = rows.find((row) => row.kind === "audio") ?? {};
   return {

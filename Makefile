@@ -59,7 +59,6 @@ clean: ## forget .venv, builds and stamps
 $(PYTHON): | .setup-stamp-packages-run
 	@echo "making $(VENV) ..."
 	@"$$(tools/find-python)" -m venv $(VENV)
-	@$(PIP) install --upgrade pip
 
 # The extensions are built by the native rules below: pip would build them in a scratch directory, every time anew.
 .setup-stamp-run: pyproject.toml constraints.txt | .setup-stamp-packages-run $(PYTHON)

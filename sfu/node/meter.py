@@ -26,20 +26,21 @@ from sfu.node.rooms import OpenRoom
 from sfu.room.subscription import Subscription
 from sfu.room.track import Track
 
+MIN_INTERVAL_US: Final = MICROSECONDS
 PAGE_BYTES: Final = resource.getpagesize()
 
 
 class Meter:
-    """Keeps the last two readings of all Workers for rates; `read` is called every second."""
+    """Keeps the last two readings of all Workers, a second or more apart, for rates."""
 
-    def __init__(self, parts: Parts, url: str) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._url = url
         self._started_at_us = parts.now_us()
         self._earlier: dict[int, Reading] = {}
         self._latest: dict[int, Reading] = {}
         self._cpu = ProcessCpu(parts.now_us())
         self._cpu_cores = 0.0
+        self._reading = False
 
     async def read(self) -> None:
         """Takes a reading of all Workers."""
@@ -48,6 +49,16 @@ class Meter:
         fresh = {link.index: Reading(now_us, snapshot) for link, snapshot in snapshots}
         self._earlier, self._latest = self._latest or fresh, fresh
         self._cpu_cores = self._cpu.cores(now_us)
+
+    async def read_if_old(self) -> None:
+        """Takes a reading unless the latest is less than a second old."""
+        age_us = self._parts.now_us() - max((r.at_us for r in self._latest.values()), default=0)
+        if age_us >= MIN_INTERVAL_US and not self._reading:
+            self._reading = True
+            try:
+                await self.read()
+            finally:
+                self._reading = False
 
     def snapshots(self) -> list[tuple[int, Snapshot]]:
         """The latest snapshot of each Worker, by index."""
@@ -70,7 +81,7 @@ class Meter:
         parts = self._parts
         return NodeRecord(
             id=parts.node_id,
-            url=self._url,
+            url=parts.config.base_url,
             region=parts.config.region,
             draining=parts.draining,
             started_at_s=self._started_at_us / 1e6,

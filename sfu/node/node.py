@@ -31,7 +31,8 @@ from sfu.rtc.ice import node_hint_of
 from sfu.signaling.messages import IceServer
 from sfu.signaling.whep import WatchDoor
 from sfu.signaling.whip import Door
-from sfu.telemetry.metrics import NodeMetrics
+from sfu.telemetry.health import health_routes
+from sfu.telemetry.metrics import CONTENT_TYPE, NodeMetrics
 
 IceServersOf = Callable[[str], tuple[IceServer, ...]]
 """Given an identity, the ICE servers for its client."""
@@ -39,34 +40,36 @@ IceServersOf = Callable[[str], tuple[IceServer, ...]]
 log = structlog.get_logger(__name__)
 
 
-class Node(Control):
-    """Owns the MediaPlane, the Rooms and the Calls; offers HTTP routes and obeys Directors."""
+class Node:
+    """Owns the MediaPlane, the Rooms and the Calls; offers HTTP routes and `control`."""
 
-    def __init__(
-        self, config: Config, store: Store, *, url: str = "", ice_servers: IceServersOf | None = None
-    ) -> None:
+    def __init__(self, config: Config, store: Store, *, ice_servers: IceServersOf | None = None) -> None:
         node_id = config.node_id or ids.make_node_id(secrets.token_bytes)
         plane = MediaPlane(
             worker_configs(config, node_id), randomness=secrets.token_bytes, changed=self._transport_changed
         )
-        super().__init__(
-            Parts(
-                config=config,
-                node_id=node_id,
-                plane=plane,
-                dtls=DtlsIdentity(now=datetime.now(UTC)),
-                ledger=Ledger(store),
-                metrics=NodeMetrics(),
-                now_us=lambda: time.time_ns() // 1000,
-                randomness=secrets.token_bytes,
-                media_addresses=media_addresses(config),
-                ice_servers=ice_servers or stun_servers(config),
-            )
+        self.parts = Parts(
+            config=config,
+            node_id=node_id,
+            plane=plane,
+            dtls=DtlsIdentity(now=datetime.now(UTC)),
+            ledger=Ledger(store),
+            metrics=NodeMetrics(),
+            now_us=lambda: time.time_ns() // 1000,
+            randomness=secrets.token_bytes,
+            media_addresses=media_addresses(config),
+            ice_servers=ice_servers or stun_servers(config),
         )
-        self.meter = Meter(self.parts, url or f"http://{config.listen}")
+        self.control = Control(self.parts)
+        self.meter = Meter(self.parts)
         self._desk = Desk(self.parts)
         self._tasks: set[asyncio.Future[None]] = set()
         self._running = False
+
+    @property
+    def node_id(self) -> str:
+        """The Node's id."""
+        return self.parts.node_id
 
     async def start(self) -> None:
         """Opens the media ports and announces the Node. OSError: a port is taken."""
@@ -76,7 +79,6 @@ class Node(Control):
         await self.meter.read()
         await self._beat()
         self._every(NODE_HEARTBEAT_S, self._beat)
-        self._every(upkeep.TICK_S, self.meter.read)
         self._every(upkeep.TICK_S, lambda: upkeep.tick(self.parts))
         self._every(upkeep.SPEAKER_TICK_S, lambda: upkeep.hear_speakers(self.parts))
         ports = [link.worker.port for link in self.parts.plane.links]
@@ -88,7 +90,7 @@ class Node(Control):
             return
         self._running = False
         for room in self.parts.rooms:
-            await self.close_room(room.name, reason="draining")
+            await self.control.close_room(room.name, reason="draining")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -96,23 +98,27 @@ class Node(Control):
         self.parts.plane.stop()
         log.info("node_stopped", node=self.node_id)
 
-    def routes(self) -> list[web.RouteDef]:
-        """WHIP, WHEP, talk and the overview."""
-        return [
+    def routes(self, *, telemetry: bool = True) -> list[web.RouteDef]:
+        """WHIP, WHEP, talk and the overview; health and metrics too unless the process has its own."""
+        routes = [
             *Door("publish", self._desk).routes(),
             *WatchDoor(self._desk).routes(),
             *Door("talk", self._desk).routes(),
             web.get("/demo/overview", self._overview),
         ]
+        if telemetry:
+            routes += [*health_routes(self.complaint), web.get("/metrics", self._metrics)]
+        return routes
 
-    def unready(self) -> list[str]:
+    def complaint(self) -> str:
         """Why the Node cannot take new Calls; empty when it can."""
         if not self._running:
-            return ["the Node has not started"]
-        return ["the Node is draining"] if self.parts.draining else []
+            return "the Node has not started"
+        return "the Node is draining" if self.parts.draining else ""
 
-    def metrics_text(self) -> str:
-        """All metrics in the Prometheus text format, as of the last second."""
+    async def metrics_text(self) -> bytes:
+        """All metrics in the Prometheus text format."""
+        await self.meter.read_if_old()
         self.parts.metrics.rooms.set(len(self.parts.rooms))
         return self.parts.metrics.render(self.meter.snapshots())
 
@@ -120,11 +126,16 @@ class Node(Control):
         """Returns when the last Call is over."""
         await self.parts.calls.idle.wait()
 
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=await self.metrics_text(), headers={"Content-Type": CONTENT_TYPE})
+
     async def _overview(self, _: web.Request) -> web.Response:
+        await self.meter.read_if_old()
         body = msgspec.json.encode(self.meter.overview())
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
     async def _beat(self) -> None:
+        await self.meter.read_if_old()
         self.parts.ledger.node(self.meter.node_record())
 
     def _transport_changed(self, transport: Transport) -> None:

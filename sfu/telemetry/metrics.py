@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from sfu._fastpath.values import Snapshot
 
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 JOIN_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -40,7 +41,7 @@ class NodeMetrics:
         self._workers = WorkerCollector()
         self.registry.register(self._workers)
 
-    def render(self, snapshots: Sequence[tuple[int, Snapshot]]) -> str:
+    def render(self, snapshots: Sequence[tuple[int, Snapshot]]) -> bytes:
         """The text for one scrape, from a snapshot of each Worker (by index)."""
         self._workers.snapshots = snapshots
         subscriptions = [row for _, snapshot in snapshots for row in snapshot.subscriptions]
@@ -51,7 +52,7 @@ class NodeMetrics:
         self.loss.labels("viewers").set(_mean([row.fraction_lost / 256 for row in subscriptions]))
         self.jitter_s.labels("publishers").set(max((row.jitter_us for row in encodings), default=0) / 1e6)
         self.jitter_s.labels("viewers").set(max((row.jitter_us for row in subscriptions), default=0) / 1e6)
-        return generate_latest(self.registry).decode()
+        return generate_latest(self.registry)
 
 
 class WorkerCollector(Collector):

@@ -30,6 +30,9 @@ TRICKLE_PORT: Final = 9
 NO_ADDRESS: Final = ("c", "IN IP4 0.0.0.0")
 """With port 9: the candidates say where (RFC 8839 section 4.3.1)."""
 
+SETUP: Final = "passive"
+"""Stated at session level and again in each section: GStreamer looks only there (RFC 8842 allows both)."""
+
 RTX_CLOCK_RATE: Final = 90_000
 
 
@@ -49,7 +52,7 @@ def write_answer(
         ice_pwd=local.ice_pwd,
         ice_options=ICE_OPTIONS,
         fingerprints=(Fingerprint("sha-256", local.fingerprint_sha256),),
-        setup="passive",
+        setup=SETUP,
         extmap_allow_mixed=any(section.extmap_allow_mixed for section in (offer, *offer.media)),
         media=_with_candidates(media, local),
     )
@@ -113,6 +116,7 @@ def _accepted(offered: MediaDescription, section: MediaSection, local: LocalTran
         port=TRICKLE_PORT,
         protocol=offered.protocol,
         formats=tuple(str(rtpmap.payload_type) for rtpmap in rtpmaps),
+        setup=SETUP,
         mid=section.mid or None,
         extmaps=tuple(_extmaps(offered, section)),
         direction=section.direction,

@@ -10,8 +10,17 @@ from sfu.rtc.attributes import RtpMap
 from sfu.rtc.parameters import NO_FEEDBACK, Codec, MediaKind, MediaSection, RtcpFeedback
 from sfu.rtc.sdp import MediaDescription
 
-AUDIO_CODECS: Final = frozenset({"opus", "red", "pcmu", "pcma", "g722", "telephone-event"})
-VIDEO_CODECS: Final = frozenset({"vp8", "vp9", "h264", "av1"})
+TELEPHONY_CLOCK_RATES: Final = (8_000, 16_000, 24_000, 32_000, 44_100, 48_000)
+AUDIO_CODECS: Final = {
+    "opus": (48_000,),
+    "red": (48_000,),
+    "pcmu": (8_000,),
+    "pcma": (8_000,),
+    "g722": (8_000,),
+    "telephone-event": TELEPHONY_CLOCK_RATES,
+}
+VIDEO_CODECS: Final = {"vp8": (90_000,), "vp9": (90_000,), "h264": (90_000,), "av1": (90_000,)}
+"""Codec -> RTP clock rates in Hz at which it is accepted."""
 
 STATIC_PAYLOAD_TYPES: Final = {
     0: RtpMap(0, "PCMU", 8000),
@@ -61,7 +70,7 @@ def accept_codecs(section: MediaDescription, kind: MediaKind, feedback: Feedback
     fmtps = {fmtp.payload_type: fmtp.text for fmtp in section.fmtps}
     offered = [rtpmaps[number] for number in map(int, section.formats) if number in rtpmaps]
     rtx = {} if kind is MediaKind.AUDIO else _repairs(offered, fmtps)
-    names = AUDIO_CODECS if kind is MediaKind.AUDIO else VIDEO_CODECS
+    rates = AUDIO_CODECS if kind is MediaKind.AUDIO else VIDEO_CODECS
     codecs = tuple(
         Codec(
             payload_type=rtpmap.payload_type,
@@ -73,7 +82,8 @@ def accept_codecs(section: MediaDescription, kind: MediaKind, feedback: Feedback
             rtx_payload_type=rtx.get(rtpmap.payload_type),
         )
         for rtpmap in offered
-        if rtpmap.name.lower() in names and rtpmap.payload_type not in RTCP_CONFLICTS
+        if rtpmap.clock_rate in rates.get(rtpmap.name.lower(), ())
+        and rtpmap.payload_type not in RTCP_CONFLICTS
     )
     return _without_lone_companions(codecs)
 
@@ -122,9 +132,11 @@ def _pairs(sent: Collection[Codec], taken: Collection[Codec]) -> Iterator[tuple[
 
 def _match(sent: Codec, taken: Codec) -> int | None:
     """How well a receiver of `taken` decodes a stream of `sent`: 0 is exactly, None not at all."""
-    if (sent.kind, sent.clock_rate, sent.channels) != (taken.kind, taken.clock_rate, taken.channels):
+    if (sent.kind, sent.clock_rate) != (taken.kind, taken.clock_rate):
         return None
     match sent.kind:
+        case "opus" | "red":
+            return 0
         case "h264":
             return _match_h264(sent.parameters, taken.parameters)
         case "vp9":
@@ -132,7 +144,7 @@ def _match(sent: Codec, taken: Codec) -> int | None:
         case "av1":
             return 0 if _profile(sent, "profile") == _profile(taken, "profile") else None
         case _:
-            return 0
+            return 0 if sent.channels == taken.channels else None
 
 
 def _match_h264(sent: dict[str, str], taken: dict[str, str]) -> int | None:

@@ -14,8 +14,12 @@ from aiohttp import web
 
 from director.director import Director
 from director.metrics import DirectorMetrics
-from director.routes import blocklist, calls, nodes, participants, rooms
-from director.routing import MAX_BODY_BYTES, ApiAnswer, ApiRequest, Route, check_allowed, read_json
+from director.routes.blocklist import BlocklistRoutes
+from director.routes.calls import CallRoutes
+from director.routes.nodes import NodeRoutes
+from director.routes.participants import ParticipantRoutes
+from director.routes.rooms import RoomRoutes
+from director.routing import MAX_BODY_BYTES, ApiAnswer, ApiRequest, Route, check_allowed, read_json, routes_of
 from sfu.cluster.grants import Grant, bearer_token, verify_token
 from sfu.cluster.store import StoreUnavailableError
 from sfu.errors import RejectedError
@@ -37,8 +41,14 @@ log = structlog.get_logger(__name__)
 
 def api_routes(director: Director) -> list[Route]:
     """All calls under `/v1`."""
-    modules = (rooms, participants, nodes, blocklist, calls)
-    return [route for module in modules for route in module.routes(director)]
+    nouns = (
+        (RoomRoutes(director), "rooms"),
+        (ParticipantRoutes(director), "participants"),
+        (NodeRoutes(director), "nodes"),
+        (BlocklistRoutes(director), "blocklist"),
+        (CallRoutes(director), "calls"),
+    )
+    return [route for noun, tag in nouns for route in routes_of(noun, tag)]
 
 
 class DirectorApi:
@@ -53,10 +63,13 @@ class DirectorApi:
     def web_routes(self) -> list[web.RouteDef]:
         """For `app.add_routes`."""
         found = [
-            web.route(route.method, _pattern(route.path), self._answerer(route)) for route in self.routes
+            web.route(route.terms.method, _pattern(route.terms.path), self._answerer(route))
+            for route in self.routes
         ]
         found += [
-            web.options(_pattern(route.path), _preflight) for route in self.routes if route.for_browsers
+            web.options(_pattern(route.terms.path), _preflight)
+            for route in self.routes
+            if route.terms.for_browsers
         ]
         return found
 
@@ -67,7 +80,7 @@ class DirectorApi:
                 response = _respond(await self._act(route, request))
             except (RejectedError, StoreUnavailableError) as error:
                 response = explain(request, error)
-            if route.for_browsers:
+            if route.terms.for_browsers:
                 response.headers.update(CORS)
             self._metrics.answered(route.operation, response.status, time.perf_counter() - began_s)
             return response
@@ -91,15 +104,13 @@ class DirectorApi:
         )
 
     def _authorize(self, route: Route, request: web.Request, address: str, now_s: float) -> Grant:
-        if route.allows is None:
-            return Grant()
         grant = verify_token(
             bearer_token(request.headers.get("Authorization")), self._director.config.keys, now_s
         )
         self._director.cluster.check_blocked(
             identity=grant.identity, address=address, token_id=grant.token_id, now_s=now_s
         )
-        check_allowed(route, grant, request.match_info)
+        check_allowed(route.terms.need, grant, request.match_info)
         return grant
 
 
@@ -145,7 +156,7 @@ def explain(request: web.Request, error: RejectedError | StoreUnavailableError) 
 
 
 async def _read_body(route: Route, request: web.Request) -> msgspec.Struct | None:
-    if route.body is None:
+    if route.terms.body is None:
         return None
     raw = b""
     try:
@@ -156,9 +167,9 @@ async def _read_body(route: Route, request: web.Request) -> msgspec.Struct | Non
         raise RejectedError(408, "Body too slow", f"no body within {BODY_TIMEOUT_S:.0f} s") from None
     if len(raw) > MAX_BODY_BYTES:
         raise RejectedError(413, "Body too large", f"at most {MAX_BODY_BYTES} bytes are read")
-    if not raw and route.body_optional:
+    if not raw and route.terms.body_optional:
         return None
-    return read_json(raw, request.content_type, route.body)
+    return read_json(raw, request.content_type, route.terms.body)
 
 
 def _checked(parameters: Any) -> dict[str, str]:

@@ -31,7 +31,7 @@ def openapi(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.terms.path, {})[route.terms.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -52,7 +52,7 @@ def openapi(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
 def _structs(routes: Sequence[Route]) -> list[type[msgspec.Struct]]:
     found: dict[type[msgspec.Struct], None] = {ProblemDocument: None}
     for route in routes:
-        for struct in (route.body, *route.answers.values()):
+        for struct in (route.terms.body, *route.terms.answers.values()):
             if struct is not None:
                 found[struct] = None
     return list(found)
@@ -61,29 +61,28 @@ def _structs(routes: Sequence[Route]) -> list[type[msgspec.Struct]]:
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.operation,
-        "summary": route.summary,
+        "summary": route.terms.summary,
         "tags": [route.tag],
         "responses": _responses(route),
     }
-    parameters = re.findall(r"{(\w+)}", route.path)
+    parameters = re.findall(r"{(\w+)}", route.terms.path)
     if parameters:
         operation["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": _PARAMETERS[name]} for name in parameters
         ]
-    if route.body is not None:
+    if route.terms.body is not None:
         operation["requestBody"] = {
-            "required": not route.body_optional,
-            "content": {JSON_TYPES[0]: {"schema": _schema_of(route.body)}},
+            "required": not route.terms.body_optional,
+            "content": {JSON_TYPES[0]: {"schema": _schema_of(route.terms.body)}},
         }
-    if route.allows is not None:
-        operation["security"] = [{"bearer": []}]
-        operation["description"] = f"Needs {route.needs}."
+    operation["security"] = [{"bearer": []}]
+    operation["description"] = f"Needs {route.terms.need.words}."
     return operation
 
 
 def _responses(route: Route) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    for status, struct in route.answers.items():
+    for status, struct in route.terms.answers.items():
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if struct is not None:
             responses[str(status)]["content"] = {"application/json": {"schema": _schema_of(struct)}}
@@ -96,11 +95,9 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _problem_statuses(route: Route) -> set[int]:
-    statuses = set(route.problems)
-    if route.allows is not None:
-        statuses |= {400, 401, 403, 429}
-    if route.body is not None:
-        statuses |= {400, 408, 413, 415}
+    statuses = {400, 401, 403, 429, *route.terms.problems}
+    if route.terms.body is not None:
+        statuses |= {408, 413, 415}
     return statuses
 
 

@@ -5,6 +5,7 @@ Nothing here knows an HTTP library: a shell (`director.api`) turns its requests 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
@@ -41,40 +42,92 @@ class ApiAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Allows = Callable[[Grant, Mapping[str, str]], bool]
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A grant that a call needs: in words, and as a check of the token's Grant and the path's parameters."""
+
+    words: str
+    allows: Callable[[Grant, Mapping[str, str]], bool]
+
+
+ROOM_CREATE: Final = Need("roomCreate", lambda grant, _: grant.room_create)
+ROOM_LIST: Final = Need("roomList", lambda grant, _: grant.room_list or grant.may_administer(""))
+ROOM_ADMIN: Final = Need("roomAdmin", lambda grant, path: grant.may_administer(path["room"]))
+ROOM_LIST_OR_ADMIN: Final = Need(
+    "roomList or roomAdmin", lambda grant, path: grant.room_list or grant.may_administer(path["room"])
+)
+ROOM_CREATE_OR_ADMIN: Final = Need(
+    "roomCreate or roomAdmin", lambda grant, path: grant.room_create or grant.may_administer(path["room"])
+)
+SOME_ROOM_ADMIN: Final = Need("roomAdmin of the Call's Room", lambda grant, _: grant.room_admin)
+SOME_PARTICIPANT: Final = Need("the Participant's own token", lambda grant, _: grant.room_join)
+NODE_ADMIN: Final = Need("nodeAdmin", lambda grant, _: grant.node_admin)
+
+Action = Callable[[ApiRequest], Awaitable[ApiAnswer]]
+Answers = Mapping[int, type[msgspec.Struct] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """One call of the API.
+class Terms:
+    """What a call takes, needs and answers.
 
-    `needs` names the grant in words, `allows` decides (both None: the call is open to all). `answers` maps
-    each success status to the Struct that it carries. `for_browsers` adds CORS headers.
+    `answers` maps each success status to the Struct that it carries. `problems` are the statuses beside those
+    that every call shares. `for_browsers` adds CORS headers.
     """
 
     method: Method
     path: str
-    action: Callable[[ApiRequest], Awaitable[ApiAnswer]]
-    summary: str
-    answers: Mapping[int, type[msgspec.Struct] | None]
-    tag: str
-    needs: str = ""
-    allows: Allows | None = None
+    answers: Answers
+    need: Need
+    summary: str = ""
     body: type[msgspec.Struct] | None = None
     body_optional: bool = False
     for_browsers: bool = False
     problems: tuple[int, ...] = ()
 
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call of the API: its Terms, what it does, and the noun it belongs to."""
+
+    terms: Terms
+    action: Action
+    tag: str
+
     @property
     def operation(self) -> str:
-        """The operationId: `join_room` for the action `join_room`."""
+        """The operationId: the name of the action."""
         return self.action.__name__
 
 
-def check_allowed(route: Route, grant: Grant, parameters: Mapping[str, str]) -> None:
+ActionT = TypeVar("ActionT", bound=Callable[..., Awaitable[ApiAnswer]])
+_TERMS: Final = "__terms__"
+
+
+def call(terms: Terms) -> Callable[[ActionT], ActionT]:
+    """Declare a method to be the action of a call; its docstring's first line is the summary."""
+
+    def declare(action: ActionT) -> ActionT:
+        summary = (action.__doc__ or "").partition("\n")[0].rstrip(".")
+        setattr(action, _TERMS, dataclasses.replace(terms, summary=summary))
+        return action
+
+    return declare
+
+
+def routes_of(noun: object, tag: str) -> list[Route]:
+    """All calls declared on the class of `noun`, in the order of the source."""
+    return [
+        Route(getattr(action, _TERMS), getattr(noun, name), tag)
+        for name, action in vars(type(noun)).items()
+        if hasattr(action, _TERMS)
+    ]
+
+
+def check_allowed(need: Need, grant: Grant, parameters: Mapping[str, str]) -> None:
     """RejectedError 403 that names the missing grant."""
-    if route.allows is not None and not route.allows(grant, parameters):
-        raise RejectedError(403, "Not allowed", f"the token lacks {route.needs}")
+    if not need.allows(grant, parameters):
+        raise RejectedError(403, "Not allowed", f"the token lacks {need.words}")
 
 
 def read_json(raw: bytes, content_type: str, body_type: type[BodyT]) -> BodyT:
@@ -101,33 +154,3 @@ def _with_integers(value: Any) -> Any:
         case list():
             return [_with_integers(item) for item in value]
     return value
-
-
-def creates_rooms(grant: Grant, _parameters: Mapping[str, str]) -> bool:
-    """roomCreate"""
-    return grant.room_create
-
-
-def lists_rooms(grant: Grant, _parameters: Mapping[str, str]) -> bool:
-    """roomList"""
-    return grant.room_list
-
-
-def administers_room(grant: Grant, parameters: Mapping[str, str]) -> bool:
-    """roomAdmin of this Room, or of all Rooms"""
-    return grant.may_administer(parameters["room"])
-
-
-def sees_room(grant: Grant, parameters: Mapping[str, str]) -> bool:
-    """roomAdmin or roomList"""
-    return grant.room_list or administers_room(grant, parameters)
-
-
-def places_participants(grant: Grant, parameters: Mapping[str, str]) -> bool:
-    """roomCreate, or roomAdmin"""
-    return grant.room_create or administers_room(grant, parameters)
-
-
-def administers_nodes(grant: Grant, _parameters: Mapping[str, str]) -> bool:
-    """nodeAdmin"""
-    return grant.node_admin

@@ -6,7 +6,7 @@ from typing import Final, get_args
 
 from director.director import Director
 from director.messages import Block, BlockAnswer, BlockList
-from director.routing import ApiAnswer, ApiRequest, Route, administers_nodes
+from director.routing import NODE_ADMIN, ApiAnswer, ApiRequest, Terms, call
 from sfu.cluster import records, subjects
 from sfu.cluster.blocklist import parse_network
 from sfu.cluster.records import BlockKind, BlockRecord
@@ -22,8 +22,12 @@ class BlocklistRoutes:
     def __init__(self, director: Director) -> None:
         self._director = director
 
+    @call(Terms("GET", "/v1/blocklist", {200: BlockList}, NODE_ADMIN))
     async def list_blocks(self, request: ApiRequest) -> ApiAnswer:
-        """Every entry that has not run out."""
+        """List what is blocked.
+
+        Every entry that has not run out.
+        """
         now_s = self._director.clock()
         blocks = [
             BlockAnswer(kind=block.kind, value=block.value, until_s=block.until_s, reason=block.reason)
@@ -32,8 +36,22 @@ class BlocklistRoutes:
         ]
         return ApiAnswer(200, BlockList(blocks=blocks))
 
+    @call(
+        Terms(
+            "PUT",
+            "/v1/blocklist/{kind}/{value}",
+            {204: None},
+            NODE_ADMIN,
+            body=Block,
+            body_optional=True,
+            problems=(404, 503),
+        )
+    )
     async def block(self, request: ApiRequest) -> ApiAnswer:
-        """Refuse from now on; a blocked identity also leaves every Room it is in."""
+        """Block an identity, an address (or address/bits) or a token id.
+
+        Refuse from now on; a blocked identity also leaves every Room it is in.
+        """
         wish: Block = request.body or Block()
         kind, value = _named(request)
         if len(self._director.cluster.blocks()) >= MAX_BLOCKS:
@@ -45,8 +63,12 @@ class BlocklistRoutes:
             await self._evict(value)
         return ApiAnswer(204)
 
+    @call(Terms("DELETE", "/v1/blocklist/{kind}/{value}", {204: None}, NODE_ADMIN, problems=(404,)))
     async def unblock(self, request: ApiRequest) -> ApiAnswer:
-        """Absent is fine."""
+        """Take an entry off the blocklist.
+
+        Absent is fine.
+        """
         kind, value = _named(request)
         await self._director.cluster.store.delete(subjects.block_key(kind, value))
         return ApiAnswer(204)
@@ -55,48 +77,6 @@ class BlocklistRoutes:
         for record in await self._director.cluster.rooms_of(identity):
             control = self._director.cluster.control(record.node)
             await control.remove(record.room, identity, reason="blocked")
-
-
-def routes(director: Director) -> list[Route]:
-    """The Routes of this module."""
-    blocklist = BlocklistRoutes(director)
-    tag = "blocklist"
-    return [
-        Route(
-            "GET",
-            "/v1/blocklist",
-            blocklist.list_blocks,
-            "List what is blocked",
-            {200: BlockList},
-            tag,
-            needs="nodeAdmin",
-            allows=administers_nodes,
-        ),
-        Route(
-            "PUT",
-            "/v1/blocklist/{kind}/{value}",
-            blocklist.block,
-            "Block an identity, an address (or address/bits) or a token id",
-            {204: None},
-            tag,
-            needs="nodeAdmin",
-            allows=administers_nodes,
-            body=Block,
-            body_optional=True,
-            problems=(404, 503),
-        ),
-        Route(
-            "DELETE",
-            "/v1/blocklist/{kind}/{value}",
-            blocklist.unblock,
-            "Take an entry off the blocklist",
-            {204: None},
-            tag,
-            needs="nodeAdmin",
-            allows=administers_nodes,
-            problems=(404,),
-        ),
-    ]
 
 
 def _named(request: ApiRequest) -> tuple[BlockKind, str]:

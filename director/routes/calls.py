@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from director.director import Director
 from director.messages import CallAnswer, CallStats
-from director.routing import ApiAnswer, ApiRequest, Route
+from director.routing import SOME_PARTICIPANT, SOME_ROOM_ADMIN, ApiAnswer, ApiRequest, Terms, call
 from sfu.cluster.records import CallRecord
 from sfu.errors import RejectedError
 
@@ -15,8 +15,22 @@ class CallRoutes:
     def __init__(self, director: Director) -> None:
         self._director = director
 
+    @call(
+        Terms(
+            "POST",
+            "/v1/calls/{call_id}/stats",
+            {204: None},
+            SOME_PARTICIPANT,
+            body=CallStats,
+            for_browsers=True,
+            problems=(404, 503),
+        )
+    )
     async def add_call_stats(self, request: ApiRequest) -> ApiAnswer:
-        """Only the Participant of the Call may report; its token says who that is."""
+        """Report how the Call is for the client.
+
+        Only the Participant of the Call may report; its token says who that is.
+        """
         stats: CallStats = request.body
         record = await self._director.calls.get(request.parameters["call_id"])
         grant = request.grant
@@ -25,44 +39,16 @@ class CallRoutes:
         await self._director.calls.add_stats(record.call_id, stats.values)
         return ApiAnswer(204)
 
+    @call(Terms("GET", "/v1/calls/{call_id}", {200: CallAnswer}, SOME_ROOM_ADMIN, problems=(404,)))
     async def get_call(self, request: ApiRequest) -> ApiAnswer:
-        """The Call as it was placed, as its Node saw it, and as its client did."""
+        """The record of a Call.
+
+        The Call as it was placed, as its Node saw it, and as its client did.
+        """
         record = await self._director.calls.get(request.parameters["call_id"])
         if not request.grant.may_administer(record.room):
             raise RejectedError(403, "Not allowed", "the token lacks roomAdmin of the Call's Room")
         return ApiAnswer(200, _answer(record, await self._director.calls.stats(record.call_id)))
-
-
-def routes(director: Director) -> list[Route]:
-    """The Routes of this module."""
-    calls = CallRoutes(director)
-    tag = "calls"
-    return [
-        Route(
-            "POST",
-            "/v1/calls/{call_id}/stats",
-            calls.add_call_stats,
-            "Report how the Call is for the client",
-            {204: None},
-            tag,
-            needs="the Participant's own token",
-            allows=lambda grant, _: grant.room_join,
-            body=CallStats,
-            for_browsers=True,
-            problems=(404, 503),
-        ),
-        Route(
-            "GET",
-            "/v1/calls/{call_id}",
-            calls.get_call,
-            "The record of a Call",
-            {200: CallAnswer},
-            tag,
-            needs="roomAdmin",
-            allows=lambda grant, _: grant.room_admin,
-            problems=(404,),
-        ),
-    ]
 
 
 def _answer(record: CallRecord, stats: list[dict[str, float]]) -> CallAnswer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from director.director import Director
 from director.messages import Drain, NodeAnswer, NodeList
-from director.routing import ApiAnswer, ApiRequest, Route, administers_nodes
+from director.routing import NODE_ADMIN, ApiAnswer, ApiRequest, Terms, call
 from sfu.cluster.records import NodeRecord
 
 
@@ -14,66 +14,40 @@ class NodeRoutes:
     def __init__(self, director: Director) -> None:
         self._director = director
 
+    @call(Terms("GET", "/v1/nodes", {200: NodeList}, NODE_ADMIN))
     async def list_nodes(self, request: ApiRequest) -> ApiAnswer:
-        """Every live Node."""
+        """List live Nodes."""
         return ApiAnswer(200, NodeList(nodes=[_answer(node) for node in self._director.cluster.nodes()]))
 
+    @call(
+        Terms(
+            "POST",
+            "/v1/nodes/{node}/drain",
+            {202: None},
+            NODE_ADMIN,
+            body=Drain,
+            body_optional=True,
+            problems=(404, 503),
+        )
+    )
     async def drain_node(self, request: ApiRequest) -> ApiAnswer:
-        """Accepted: the Node takes nothing new and ends what is left at the deadline."""
+        """Send nothing new to a Node and end what is left at a deadline.
+
+        Accepted: the Node takes nothing new and ends what is left at the deadline.
+        """
         drain: Drain = request.body or Drain()
         node = self._director.cluster.node(request.parameters["node"])
         await self._director.cluster.control(node.id).drain(drain.deadline_s)
         await self._director.cluster.expect_draining(node, draining=True)
         return ApiAnswer(202)
 
+    @call(Terms("DELETE", "/v1/nodes/{node}/drain", {204: None}, NODE_ADMIN, problems=(404, 503)))
     async def undrain_node(self, request: ApiRequest) -> ApiAnswer:
-        """The Node takes new Participants again."""
+        """Take a Node back."""
         node = self._director.cluster.node(request.parameters["node"])
         await self._director.cluster.control(node.id).undrain()
         await self._director.cluster.expect_draining(node, draining=False)
         return ApiAnswer(204)
-
-
-def routes(director: Director) -> list[Route]:
-    """The Routes of this module."""
-    nodes = NodeRoutes(director)
-    tag = "nodes"
-    return [
-        Route(
-            "GET",
-            "/v1/nodes",
-            nodes.list_nodes,
-            "List live Nodes",
-            {200: NodeList},
-            tag,
-            needs="nodeAdmin",
-            allows=administers_nodes,
-        ),
-        Route(
-            "POST",
-            "/v1/nodes/{node}/drain",
-            nodes.drain_node,
-            "Send nothing new to a Node and end what is left at a deadline",
-            {202: None},
-            tag,
-            needs="nodeAdmin",
-            allows=administers_nodes,
-            body=Drain,
-            body_optional=True,
-            problems=(404, 503),
-        ),
-        Route(
-            "DELETE",
-            "/v1/nodes/{node}/drain",
-            nodes.undrain_node,
-            "Take a Node back",
-            {204: None},
-            tag,
-            needs="nodeAdmin",
-            allows=administers_nodes,
-            problems=(404, 503),
-        ),
-    ]
 
 
 def _answer(node: NodeRecord) -> NodeAnswer:

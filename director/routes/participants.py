@@ -11,7 +11,7 @@ from director.messages import (
     PatchParticipant,
     TrackAnswer,
 )
-from director.routing import ApiAnswer, ApiRequest, Route, administers_room
+from director.routing import ROOM_ADMIN, ApiAnswer, ApiRequest, Terms, call
 from sfu.cluster.control import GrantChange, MuteOrder, NodeControl
 from sfu.cluster.records import ParticipantRecord
 from sfu.errors import RejectedError
@@ -23,18 +23,38 @@ class ParticipantRoutes:
     def __init__(self, director: Director) -> None:
         self._director = director
 
+    @call(Terms("GET", "/v1/rooms/{room}/participants", {200: ParticipantList}, ROOM_ADMIN, problems=(404,)))
     async def list_participants(self, request: ApiRequest) -> ApiAnswer:
-        """Who is in the Room."""
+        """List Participants in order of joining."""
         room = await self._director.rooms.get(request.parameters["room"])
         people = await self._director.cluster.participants(room.name)
         return ApiAnswer(200, ParticipantList(participants=[_answer(record) for record in people]))
 
+    @call(
+        Terms(
+            "GET",
+            "/v1/rooms/{room}/participants/{identity}",
+            {200: ParticipantAnswer},
+            ROOM_ADMIN,
+            problems=(404,),
+        )
+    )
     async def get_participant(self, request: ApiRequest) -> ApiAnswer:
-        """One of them."""
+        """Look at a Participant."""
         return ApiAnswer(200, _answer(await self._find(request)))
 
+    @call(
+        Terms(
+            "PATCH",
+            "/v1/rooms/{room}/participants/{identity}",
+            {200: ParticipantAnswer},
+            ROOM_ADMIN,
+            body=PatchParticipant,
+            problems=(404, 503),
+        )
+    )
     async def change_participant(self, request: ApiRequest) -> ApiAnswer:
-        """Mute, unmute, change grants."""
+        """Mute, unmute or change grants."""
         patch: PatchParticipant = request.body
         if patch.muted is None and patch.grants is None:
             raise RejectedError(400, "Bad request", "nothing to change: give `muted` or `grants`")
@@ -46,8 +66,13 @@ class ParticipantRoutes:
                 return ApiAnswer(200, _answer(now))
         raise _gone(record)
 
+    @call(
+        Terms(
+            "DELETE", "/v1/rooms/{room}/participants/{identity}", {204: None}, ROOM_ADMIN, problems=(404, 503)
+        )
+    )
     async def remove_participant(self, request: ApiRequest) -> ApiAnswer:
-        """End the Participant's Call."""
+        """Remove a Participant."""
         record = await self._find(request)
         control = self._director.cluster.control(record.node)
         if not await control.remove(record.room, record.identity):
@@ -58,60 +83,6 @@ class ParticipantRoutes:
         return await self._director.cluster.participant(
             request.parameters["room"], request.parameters["identity"]
         )
-
-
-def routes(director: Director) -> list[Route]:
-    """The Routes of this module."""
-    participants = ParticipantRoutes(director)
-    tag = "participants"
-    one = "/v1/rooms/{room}/participants/{identity}"
-    return [
-        Route(
-            "GET",
-            "/v1/rooms/{room}/participants",
-            participants.list_participants,
-            "List Participants in order of joining",
-            {200: ParticipantList},
-            tag,
-            needs="roomAdmin",
-            allows=administers_room,
-            problems=(404,),
-        ),
-        Route(
-            "GET",
-            one,
-            participants.get_participant,
-            "Look at a Participant",
-            {200: ParticipantAnswer},
-            tag,
-            needs="roomAdmin",
-            allows=administers_room,
-            problems=(404,),
-        ),
-        Route(
-            "PATCH",
-            one,
-            participants.change_participant,
-            "Mute, unmute or change grants",
-            {200: ParticipantAnswer},
-            tag,
-            needs="roomAdmin",
-            allows=administers_room,
-            body=PatchParticipant,
-            problems=(404, 503),
-        ),
-        Route(
-            "DELETE",
-            one,
-            participants.remove_participant,
-            "Remove a Participant",
-            {204: None},
-            tag,
-            needs="roomAdmin",
-            allows=administers_room,
-            problems=(404, 503),
-        ),
-    ]
 
 
 def tracks_of(record: ParticipantRecord) -> list[TrackAnswer]:

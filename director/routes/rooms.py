@@ -16,14 +16,15 @@ from director.messages import (
 )
 from director.routes.participants import tracks_of
 from director.routing import (
+    ROOM_ADMIN,
+    ROOM_CREATE,
+    ROOM_CREATE_OR_ADMIN,
+    ROOM_LIST,
+    ROOM_LIST_OR_ADMIN,
     ApiAnswer,
     ApiRequest,
-    Route,
-    administers_room,
-    creates_rooms,
-    lists_rooms,
-    places_participants,
-    sees_room,
+    Terms,
+    call,
 )
 from sfu.cluster.records import RoomRecord
 
@@ -34,8 +35,18 @@ class RoomRoutes:
     def __init__(self, director: Director) -> None:
         self._director = director
 
+    @call(
+        Terms(
+            "POST",
+            "/v1/rooms",
+            {201: RoomAnswer, 200: RoomAnswer},
+            ROOM_CREATE,
+            body=CreateRoom,
+            problems=(503,),
+        )
+    )
     async def create_room(self, request: ApiRequest) -> ApiAnswer:
-        """201 when created, 200 when it was there."""
+        """Create a Room, or return the one that is there."""
         wish: CreateRoom = request.body
         record, created = await self._director.rooms.create(wish, self._director.clock())
         answer = await self._describe(record)
@@ -43,8 +54,9 @@ class RoomRoutes:
             return ApiAnswer(200, answer)
         return ApiAnswer(201, answer, {"Location": f"/v1/rooms/{quote(record.name, safe='')}"})
 
+    @call(Terms("GET", "/v1/rooms", {200: RoomList}, ROOM_LIST))
     async def list_rooms(self, request: ApiRequest) -> ApiAnswer:
-        """Every Room."""
+        """List Rooms."""
         people, publishers = await self._director.cluster.occupancy()
         rooms = [
             _answer(record, people[record.name], publishers[record.name])
@@ -52,20 +64,32 @@ class RoomRoutes:
         ]
         return ApiAnswer(200, RoomList(rooms=rooms))
 
+    @call(Terms("GET", "/v1/rooms/{room}", {200: RoomAnswer}, ROOM_LIST_OR_ADMIN, problems=(404,)))
     async def get_room(self, request: ApiRequest) -> ApiAnswer:
-        """One Room."""
+        """Look at a Room."""
         return ApiAnswer(
             200, await self._describe(await self._director.rooms.get(request.parameters["room"]))
         )
 
+    @call(Terms("DELETE", "/v1/rooms/{room}", {204: None}, ROOM_ADMIN, problems=(404, 503)))
     async def delete_room(self, request: ApiRequest) -> ApiAnswer:
-        """Everybody is removed first."""
+        """Remove everybody and delete the Room."""
         record = await self._director.rooms.get(request.parameters["room"])
         await self._director.close_room(record.name)
         return ApiAnswer(204)
 
+    @call(
+        Terms(
+            "POST",
+            "/v1/rooms/{room}/join",
+            {200: JoinAnswer},
+            ROOM_CREATE_OR_ADMIN,
+            body=JoinRoom,
+            problems=(409, 503),
+        )
+    )
     async def join_room(self, request: ApiRequest) -> ApiAnswer:
-        """Place a Participant; creates the Room when needed."""
+        """Place a Participant: a Node, a token, URLs and ICE servers."""
         answer = await self._director.join(
             request.parameters["room"],
             request.body,
@@ -75,8 +99,12 @@ class RoomRoutes:
         )
         return ApiAnswer(200, answer)
 
+    @call(Terms("GET", "/v1/rooms/{room}/tree", {200: Tree}, ROOM_ADMIN, problems=(404,)))
     async def get_tree(self, request: ApiRequest) -> ApiAnswer:
-        """The cascade; with one Node a tree of one."""
+        """How the Room is spread over Nodes.
+
+        The cascade; with one Node a tree of one.
+        """
         room = await self._director.rooms.get(request.parameters["room"])
         people = await self._director.cluster.participants(room.name)
         homes = sorted({record.node for record in people} | ({room.node} if room.node else set()))
@@ -97,81 +125,6 @@ class RoomRoutes:
     async def _describe(self, record: RoomRecord) -> RoomAnswer:
         people = await self._director.cluster.participants(record.name)
         return _answer(record, len(people), sum(bool(person.tracks) for person in people))
-
-
-def routes(director: Director) -> list[Route]:
-    """The Routes of this module."""
-    rooms = RoomRoutes(director)
-    tag = "rooms"
-    return [
-        Route(
-            "POST",
-            "/v1/rooms",
-            rooms.create_room,
-            "Create a Room, or return the one that is there",
-            {201: RoomAnswer, 200: RoomAnswer},
-            tag,
-            needs="roomCreate",
-            allows=creates_rooms,
-            body=CreateRoom,
-            problems=(503,),
-        ),
-        Route(
-            "GET",
-            "/v1/rooms",
-            rooms.list_rooms,
-            "List Rooms",
-            {200: RoomList},
-            tag,
-            needs="roomList",
-            allows=lists_rooms,
-        ),
-        Route(
-            "GET",
-            "/v1/rooms/{room}",
-            rooms.get_room,
-            "Look at a Room",
-            {200: RoomAnswer},
-            tag,
-            needs="roomList or roomAdmin",
-            allows=sees_room,
-            problems=(404,),
-        ),
-        Route(
-            "DELETE",
-            "/v1/rooms/{room}",
-            rooms.delete_room,
-            "Remove everybody and delete the Room",
-            {204: None},
-            tag,
-            needs="roomAdmin",
-            allows=administers_room,
-            problems=(404, 503),
-        ),
-        Route(
-            "POST",
-            "/v1/rooms/{room}/join",
-            rooms.join_room,
-            "Place a Participant: a Node, a token, URLs and ICE servers",
-            {200: JoinAnswer},
-            tag,
-            needs="roomCreate or roomAdmin",
-            allows=places_participants,
-            body=JoinRoom,
-            problems=(409, 503),
-        ),
-        Route(
-            "GET",
-            "/v1/rooms/{room}/tree",
-            rooms.get_tree,
-            "How the Room is spread over Nodes",
-            {200: Tree},
-            tag,
-            needs="roomAdmin",
-            allows=administers_room,
-            problems=(404,),
-        ),
-    ]
 
 
 def _answer(record: RoomRecord, participants: int, publishers: int) -> RoomAnswer:

@@ -152,7 +152,7 @@ cdef void answer(Core* c, Transport* transport, IceCredentials* credentials, Dat
     else:
         n = stun_write_binding_response(
             out, MAX_PUNT_BYTES, m.transaction, 6 if is_v6 else 4,
-            from_address.ip if is_v6 else from_address.ip + 12, from_address.port,
+            &from_address.ip[0 if is_v6 else 12], from_address.port,
             credentials.pwd, credentials.pwd_bytes)
         learn_address(c, transport, &from_address, d, m.use_candidate)
         if credentials == &transport.local[0] and m.use_candidate:

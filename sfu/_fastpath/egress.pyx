@@ -344,8 +344,8 @@ cdef uint32_t make_extensions(const ExtProfile* profile, const SourcePacket* pac
     cdef int i
     cdef uint8_t kind, number
     ext_writer_open(&w, out, EXT_BLOCK_BYTES, profile.two_byte)
-    if profile.mid_bytes and profile.ids.id[EXT_MID]:
-        ext_write(&w, profile.ids.id[EXT_MID], profile.mid, profile.mid_bytes)
+    if profile.mid_bytes and profile.ids.id[<int> EXT_MID]:
+        ext_write(&w, profile.ids.id[<int> EXT_MID], profile.mid, profile.mid_bytes)
     for i in range(packet.extension_count):
         kind = packet.extensions[i].type
         number = profile.ids.id[kind]

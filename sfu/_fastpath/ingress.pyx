@@ -1,7 +1,7 @@
 """RTP in: find the Encoding, unprotect into its history, parse, account, queue for forwarding."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 from sfu._fastpath.core cimport RELAY_PACKET, count_drop
 from sfu._fastpath.egress cimport forget_run, queue_for_run
 from sfu._fastpath.ring cimport ring_commit, ring_reserve
@@ -232,7 +232,7 @@ cdef void account_transport_cc(Transport* transport, const Track* track, const D
                                uint64_t now_us) noexcept nogil:
     cdef ExtCursor cursor
     cdef ExtElement element
-    cdef uint8_t number = track.ext_ids.id[EXT_TRANSPORT_CC]
+    cdef uint8_t number = track.ext_ids.id[<int> EXT_TRANSPORT_CC]
     if number == 0 or h.ext_bytes == 0 or transport.publish == NULL:
         return
     ext_open(&cursor, d.data, h)
@@ -425,7 +425,7 @@ cdef bint bind_known_ssrc(Core* c, Transport* transport, Encoding* e, uint32_t s
     entry.encoding = e
     if is_rtx:
         e.rtx_ssrc, e.rtx_bound, e.rtx_started = ssrc, True, False
-        e.rtx_window = ReplayWindow()
+        memset(&e.rtx_window, 0, sizeof(ReplayWindow))
     else:
         e.ssrc, e.bound = ssrc, True
     return True
@@ -441,7 +441,7 @@ cdef void restart(Core* c, Encoding* e) noexcept nogil:
     e.incarnation += 1
     e.keyframe_seq = 0
     e.has_sr = False
-    e.window = ReplayWindow()
+    memset(&e.window, 0, sizeof(ReplayWindow))
     nack_init(&e.nacks)
     reception_init(&e.reception, e.track.clock_rate)
     restart_listeners(c, e)

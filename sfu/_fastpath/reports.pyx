@@ -19,9 +19,8 @@ from sfu._fastpath.tables cimport (
     Encoding, PublishState, Subscription, Track, Transport, index_of,
 )
 from sfu._fastpath.wire.drops cimport DROP_RING_FULL
-from sfu._fastpath.wire.rtcp cimport ReportBlock, SenderReport
-from sfu._fastpath.wire.rtcp_write cimport (
-    rtcp_write_fir, rtcp_write_nack, rtcp_write_pli, rtcp_write_remb, rtcp_write_rr, rtcp_write_sdes_cname,
+from sfu._fastpath.wire.rtcp cimport (
+    ReportBlock, SenderReport, rtcp_write_fir, rtcp_write_nack, rtcp_write_pli, rtcp_write_remb, rtcp_write_rr, rtcp_write_sdes_cname,
     rtcp_write_sr,
 )
 

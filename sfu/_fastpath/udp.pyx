@@ -180,9 +180,9 @@ cdef void send_messages(UdpSocket* u, SendBatch* batch, int fd, int start, int e
             batch.gso = False
             send_pieces(u, batch, fd, start)
         elif errno == EAGAIN or errno == ENOBUFS:
-            c.drops[DROP_SEND_BUFFER_FULL] += batch.messages[start].segments
+            c.drops[<int> DROP_SEND_BUFFER_FULL] += batch.messages[start].segments
         else:
-            c.drops[DROP_SEND_FAILED] += batch.messages[start].segments
+            c.drops[<int> DROP_SEND_FAILED] += batch.messages[start].segments
         start += 1
 
 

@@ -61,3 +61,20 @@ cdef struct ReplayWindow:
 
 cdef int replay_check(const ReplayWindow* window, uint64_t index) noexcept nogil     # 0, DROP_REPLAYED or DROP_TOO_OLD
 cdef void replay_commit(ReplayWindow* window, uint64_t index) noexcept nogil
+
+
+cdef inline uint64_t srtp_guess_index(uint64_t highest, bint started, uint16_t seq) noexcept nogil:
+    """The 48-bit index of a packet, `highest` being the highest authenticated one (RFC 3711 section 3.3.1).
+
+    In the first cycle there is no earlier one to guess, so a distant `seq` stays in it; authentication decides.
+    """
+    cdef uint64_t cycle = highest & ~<uint64_t>0xffff
+    cdef uint16_t newest = <uint16_t>highest
+    if not started:
+        return seq
+    if newest < 0x8000:
+        if seq > newest + 0x8000 and cycle > 0:
+            cycle -= 0x10000
+    elif seq < newest - 0x8000:
+        cycle += 0x10000
+    return (cycle | seq) & ((<uint64_t>1 << 48) - 1)

@@ -1,0 +1,517 @@
+"""SRTP and SRTCP: framing, key schedules and replay windows; see srtp.pxd."""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, getenv
+from libc.string cimport memcpy, memset, strcmp
+from posix.stdlib cimport posix_memalign
+
+from sfu._fastpath.includes.ipsec_mb cimport IMB_MGR, free_mb_mgr, gcm_key_data
+from sfu._fastpath.includes.openssl_evp cimport (
+    CRYPTO_memcmp,
+    EVP_CIPHER,
+    EVP_CIPHER_CTX,
+    EVP_CIPHER_CTX_free,
+    EVP_CipherInit_ex,
+    EVP_aes_128_ctr,
+    EVP_aes_128_gcm,
+    EVP_aes_256_gcm,
+    OPENSSL_cleanse,
+)
+from sfu._fastpath.stream.srtp_ipsec_mb cimport (
+    CTR_SCHEDULE_BYTES,
+    CmBurst,
+    mb_burst_add,
+    mb_burst_init,
+    mb_burst_run,
+    mb_ctr,
+    mb_new,
+    mb_open,
+    mb_schedule,
+    mb_seal,
+    mb_supported,
+)
+from sfu._fastpath.stream.srtp_keys cimport (
+    DIGEST_BYTES,
+    LABEL_RTCP,
+    HmacKey,
+    SessionKeys,
+    derive_keys,
+    hmac_key,
+    hmac_sha1,
+    packet_iv,
+)
+from sfu._fastpath.stream.srtp_openssl cimport (
+    GCM_TAG_BYTES,
+    CipherPass,
+    openssl_cipher,
+    openssl_ctr,
+    openssl_open,
+    openssl_seal,
+)
+from sfu._fastpath.wire.drops cimport DROP_AUTH_FAILED, DROP_REPLAYED, DROP_RTCP_MALFORMED, DROP_RTP_MALFORMED, DROP_TOO_OLD
+from sfu._fastpath.wire.endian cimport load_be16, load_be32, store_be32
+
+cdef enum:
+    CACHE_LINE = 64
+    SHA1_80_TAG_BYTES = 10
+    ROC_BYTES = 4
+    RTCP_HEADER_BYTES = 8       # what SRTCP leaves readable
+    RTCP_INDEX_BYTES = 4
+    RTCP_AAD_BYTES = RTCP_HEADER_BYTES + RTCP_INDEX_BYTES
+    SEQ_AT = 2
+    RTP_SSRC_AT = 8
+    RTCP_SSRC_AT = 4
+    PROFILES = 3
+
+cdef uint32_t E_FLAG = 0x80000000
+
+cdef struct SrtpEngine:
+    int backend
+    IMB_MGR* mb
+    EVP_CIPHER_CTX* rtcp_ciphers[PROFILES]      # OpenSSL: re-keyed for each RTCP packet
+    void* rtcp_schedule                         # ipsec-mb: likewise
+    CmBurst* burst
+    ProtectJob* staged[SRTP_BATCH]              # the jobs of the burst's rows
+
+cdef struct SrtpContext:
+    int profile
+    int key_bytes
+    void* rtp_key                               # EVP_CIPHER_CTX, or the schedule right behind this struct
+    uint8_t[16] rtp_salt
+    HmacKey rtp_hmac
+    HmacKey rtcp_hmac
+    uint8_t[16] rtcp_salt
+    uint8_t[32] rtcp_key
+    int backend
+    int size
+
+
+cdef inline bint is_gcm(int profile) noexcept nogil:
+    return profile != SRTP_AES128_CM_SHA1_80
+
+
+cdef inline int slot_of(int profile) noexcept nogil:
+    return 0 if profile == SRTP_AES128_CM_SHA1_80 else profile - SRTP_AEAD_AES_128_GCM + 1
+
+
+cdef const EVP_CIPHER* cipher_of(int profile) noexcept nogil:
+    if profile == SRTP_AES128_CM_SHA1_80:
+        return EVP_aes_128_ctr()
+    return EVP_aes_128_gcm() if profile == SRTP_AEAD_AES_128_GCM else EVP_aes_256_gcm()
+
+
+cdef void* aligned_new(size_t n) noexcept nogil:
+    """Zeroed memory on a cache line boundary, or NULL."""
+    cdef void* made = NULL
+    if posix_memalign(&made, CACHE_LINE, n) != 0:
+        return NULL
+    memset(made, 0, n)
+    return made
+
+
+# Profiles
+
+cdef int srtp_key_bytes(int profile) noexcept nogil:
+    if profile == SRTP_AES128_CM_SHA1_80 or profile == SRTP_AEAD_AES_128_GCM:
+        return 16
+    return 32 if profile == SRTP_AEAD_AES_256_GCM else -1
+
+
+cdef int srtp_salt_bytes(int profile) noexcept nogil:
+    return 12 if is_gcm(profile) else 14
+
+
+cdef int srtp_trailer_bytes(int profile) noexcept nogil:
+    return GCM_TAG_BYTES if is_gcm(profile) else SHA1_80_TAG_BYTES
+
+
+# Engine
+
+cdef int srtp_best_backend() noexcept nogil:
+    cdef const char* wish = getenv("HEADWATER_CRYPTO")
+    if wish != NULL and strcmp(wish, "openssl") == 0:
+        return SRTP_BACKEND_OPENSSL
+    return SRTP_BACKEND_IPSEC_MB if mb_supported() else SRTP_BACKEND_OPENSSL
+
+
+cdef SrtpEngine* srtp_engine_new(int backend) noexcept nogil:
+    cdef SrtpEngine* engine
+    cdef bint ok
+    if backend != SRTP_BACKEND_OPENSSL and not (backend == SRTP_BACKEND_IPSEC_MB and mb_supported()):
+        return NULL
+    engine = <SrtpEngine*>aligned_new(sizeof(SrtpEngine))
+    if engine == NULL:
+        return NULL
+    engine.backend = backend
+    ok = engine_open_mb(engine) if backend == SRTP_BACKEND_IPSEC_MB else engine_open_openssl(engine)
+    if not ok:
+        srtp_engine_free(engine)
+        return NULL
+    return engine
+
+
+cdef bint engine_open_mb(SrtpEngine* engine) noexcept nogil:
+    engine.mb = mb_new()
+    engine.rtcp_schedule = aligned_new(sizeof(gcm_key_data))
+    engine.burst = <CmBurst*>aligned_new(sizeof(CmBurst))
+    if engine.mb == NULL or engine.rtcp_schedule == NULL or engine.burst == NULL:
+        return False
+    mb_burst_init(engine.burst)
+    return True
+
+
+cdef bint engine_open_openssl(SrtpEngine* engine) noexcept nogil:
+    cdef int[PROFILES] profiles = [SRTP_AES128_CM_SHA1_80, SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM]
+    cdef int i
+    for i in range(PROFILES):
+        engine.rtcp_ciphers[slot_of(profiles[i])] = openssl_cipher(cipher_of(profiles[i]), NULL)
+    return engine.rtcp_ciphers[0] != NULL and engine.rtcp_ciphers[1] != NULL and engine.rtcp_ciphers[2] != NULL
+
+
+cdef void srtp_engine_free(SrtpEngine* engine) noexcept nogil:
+    cdef int i
+    if engine == NULL:
+        return
+    for i in range(PROFILES):
+        EVP_CIPHER_CTX_free(engine.rtcp_ciphers[i])
+    if engine.mb != NULL:
+        free_mb_mgr(engine.mb)
+    if engine.rtcp_schedule != NULL:
+        OPENSSL_cleanse(engine.rtcp_schedule, sizeof(gcm_key_data))
+    free(engine.rtcp_schedule)
+    free(engine.burst)
+    free(engine)
+
+
+cdef int srtp_engine_backend(SrtpEngine* engine) noexcept nogil:
+    return engine.backend
+
+
+# Context
+
+cdef SrtpContext* srtp_context_new(SrtpEngine* engine, int profile, const uint8_t* master_key,
+                                   const uint8_t* master_salt) noexcept nogil:
+    cdef int key_bytes = srtp_key_bytes(profile)
+    cdef size_t header = (sizeof(SrtpContext) + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
+    cdef size_t schedule = 0
+    cdef SrtpContext* context
+    if key_bytes < 0:
+        return NULL
+    if engine.backend == SRTP_BACKEND_IPSEC_MB:
+        schedule = sizeof(gcm_key_data) if is_gcm(profile) else CTR_SCHEDULE_BYTES
+    context = <SrtpContext*>aligned_new(header + schedule)
+    if context == NULL:
+        return NULL
+    context.profile = profile
+    context.key_bytes = key_bytes
+    context.backend = engine.backend
+    context.size = <int>(header + schedule)
+    if schedule > 0:
+        context.rtp_key = <uint8_t*>context + header
+    if not context_key(engine, context, master_key, master_salt):
+        srtp_context_free(context)
+        return NULL
+    return context
+
+
+cdef bint context_key(SrtpEngine* engine, SrtpContext* context, const uint8_t* master_key,
+                      const uint8_t* master_salt) noexcept nogil:
+    """Derives and installs the session keys. False: libcrypto refused."""
+    cdef SessionKeys rtp
+    cdef SessionKeys rtcp
+    cdef int salt_bytes = srtp_salt_bytes(context.profile)
+    if not derive_keys(&rtp, 0, master_key, context.key_bytes, master_salt, salt_bytes):
+        return False
+    if not derive_keys(&rtcp, LABEL_RTCP, master_key, context.key_bytes, master_salt, salt_bytes):
+        return False
+    memcpy(context.rtp_salt, rtp.salt, 16)
+    memcpy(context.rtcp_salt, rtcp.salt, 16)
+    memcpy(context.rtcp_key, rtcp.encryption, 32)
+    hmac_key(&context.rtp_hmac, rtp.authentication)
+    hmac_key(&context.rtcp_hmac, rtcp.authentication)
+    if engine.backend == SRTP_BACKEND_IPSEC_MB:
+        mb_schedule(engine.mb, context.key_bytes, is_gcm(context.profile), rtp.encryption, context.rtp_key)
+    else:
+        context.rtp_key = openssl_cipher(cipher_of(context.profile), rtp.encryption)
+    OPENSSL_cleanse(&rtp, sizeof(SessionKeys))
+    OPENSSL_cleanse(&rtcp, sizeof(SessionKeys))
+    return context.rtp_key != NULL
+
+
+cdef void srtp_context_free(SrtpContext* context) noexcept nogil:
+    if context == NULL:
+        return
+    if context.backend == SRTP_BACKEND_OPENSSL:
+        EVP_CIPHER_CTX_free(<EVP_CIPHER_CTX*>context.rtp_key)
+    OPENSSL_cleanse(context, context.size)
+    free(context)
+
+
+cdef int srtp_context_profile(SrtpContext* context) noexcept nogil:
+    return context.profile
+
+
+# One cipher pass on either back end
+
+cdef void* rtcp_key(SrtpEngine* engine, SrtpContext* context) noexcept nogil:
+    """The SRTCP key, ready for a pass; it is valid until the next call. NULL: libcrypto refused.
+
+    RTCP is rare next to RTP, so its schedule is made anew for each packet rather than kept in every context.
+    """
+    cdef EVP_CIPHER_CTX* cipher
+    if engine.backend == SRTP_BACKEND_IPSEC_MB:
+        mb_schedule(engine.mb, context.key_bytes, is_gcm(context.profile), context.rtcp_key, engine.rtcp_schedule)
+        return engine.rtcp_schedule
+    cipher = engine.rtcp_ciphers[slot_of(context.profile)]
+    return cipher if EVP_CipherInit_ex(cipher, NULL, NULL, context.rtcp_key, NULL, -1) == 1 else NULL
+
+
+cdef inline bint ctr(SrtpEngine* engine, void* key, CipherPass* p) noexcept nogil:
+    if engine.backend == SRTP_BACKEND_IPSEC_MB:
+        return mb_ctr(engine.mb, key, p)
+    return openssl_ctr(<EVP_CIPHER_CTX*>key, p)
+
+
+cdef inline bint seal(SrtpEngine* engine, void* key, int key_bytes, CipherPass* p) noexcept nogil:
+    if engine.backend == SRTP_BACKEND_IPSEC_MB:
+        mb_seal(engine.mb, key_bytes, key, p)
+        return True
+    return openssl_seal(<EVP_CIPHER_CTX*>key, p)
+
+
+cdef inline bint unseal(SrtpEngine* engine, void* key, int key_bytes, CipherPass* p) noexcept nogil:
+    """Decrypts and verifies; on a wrong tag the sink is wiped."""
+    cdef bint ok
+    if engine.backend == SRTP_BACKEND_IPSEC_MB:
+        ok = mb_open(engine.mb, key_bytes, key, p)
+    else:
+        ok = openssl_open(<EVP_CIPHER_CTX*>key, p)
+    if not ok:
+        memset(p.sink, 0, p.payload_bytes)
+    return ok
+
+
+cdef inline uint64_t rtp_index(const uint8_t* packet, uint32_t roc) noexcept nogil:
+    return <uint64_t>roc << 16 | load_be16(packet + SEQ_AT)
+
+
+# RTP
+
+cdef void protect_batch(SrtpEngine* engine, ProtectJob* jobs, int n) noexcept nogil:
+    """See srtp.pxd. packet_bytes 0: the back end refused, the packet must not be sent."""
+    cdef int i
+    for i in range(n):
+        if is_gcm(jobs[i].context.profile):
+            protect_gcm(engine, &jobs[i])
+        elif engine.backend == SRTP_BACKEND_IPSEC_MB and jobs[i].payload_bytes > 0:
+            stage_cm(engine, &jobs[i])
+        else:
+            protect_cm(engine, &jobs[i])
+    if engine.backend == SRTP_BACKEND_IPSEC_MB and engine.burst.count > 0:
+        protect_staged(engine)
+
+
+cdef inline void begin_pass(CipherPass* p, ProtectJob* job) noexcept nogil:
+    p.source = job.payload
+    p.sink = job.packet + job.header_bytes
+    p.payload_bytes = job.payload_bytes
+    p.aad = job.packet
+    p.aad_bytes = job.header_bytes
+    packet_iv(p.iv, job.context.rtp_salt, job.packet + RTP_SSRC_AT, rtp_index(job.packet, job.roc))
+
+
+cdef inline void protect_gcm(SrtpEngine* engine, ProtectJob* job) noexcept nogil:
+    """RFC 7714 section 8."""
+    cdef CipherPass p
+    begin_pass(&p, job)
+    job.packet_bytes = 0
+    if seal(engine, job.context.rtp_key, job.context.key_bytes, &p):
+        memcpy(p.sink + p.payload_bytes, p.tag, GCM_TAG_BYTES)
+        job.packet_bytes = job.header_bytes + job.payload_bytes + GCM_TAG_BYTES
+
+
+cdef void protect_cm(SrtpEngine* engine, ProtectJob* job) noexcept nogil:
+    """RFC 3711 sections 4.1.1 and 4.2, one packet."""
+    cdef CipherPass p
+    cdef uint8_t[DIGEST_BYTES] digest
+    cdef int n = job.header_bytes + job.payload_bytes
+    begin_pass(&p, job)
+    job.packet_bytes = 0
+    if ctr(engine, job.context.rtp_key, &p):
+        store_be32(job.packet + n, job.roc)
+        hmac_sha1(&job.context.rtp_hmac, job.packet, n + ROC_BYTES, NULL, digest)
+        memcpy(job.packet + n, digest, SHA1_80_TAG_BYTES)
+        job.packet_bytes = n + SHA1_80_TAG_BYTES
+
+
+cdef inline void stage_cm(SrtpEngine* engine, ProtectJob* job) noexcept nogil:
+    """Adds the packet to the burst; its tag's place holds the rollover counter meanwhile."""
+    cdef CipherPass p
+    cdef int n = job.header_bytes + job.payload_bytes
+    begin_pass(&p, job)
+    store_be32(job.packet + n, job.roc)
+    engine.staged[engine.burst.count] = job
+    mb_burst_add(engine.burst, job.context.rtp_key, &job.context.rtp_hmac, &p, job.packet, n + ROC_BYTES)
+
+
+cdef void protect_staged(SrtpEngine* engine) noexcept nogil:
+    cdef int n = engine.burst.count
+    cdef bint ok = mb_burst_run(engine.mb, engine.burst)
+    cdef ProtectJob* job
+    cdef int row, end
+    for row in range(n):
+        job = engine.staged[row]
+        end = job.header_bytes + job.payload_bytes
+        memcpy(job.packet + end, engine.burst.tags[row], SHA1_80_TAG_BYTES)
+        job.packet_bytes = end + SHA1_80_TAG_BYTES if ok else 0
+
+
+cdef int unprotect(SrtpEngine* engine, SrtpContext* context, const uint8_t* packet, int packet_bytes,
+                   int header_bytes, uint32_t roc, uint8_t* payload_out) noexcept nogil:
+    cdef CipherPass p
+    cdef int end = packet_bytes - srtp_trailer_bytes(context.profile)
+    if end < header_bytes:
+        return -DROP_RTP_MALFORMED
+    p.source = packet + header_bytes
+    p.sink = payload_out
+    p.payload_bytes = end - header_bytes
+    p.aad = packet
+    p.aad_bytes = header_bytes
+    packet_iv(p.iv, context.rtp_salt, packet + RTP_SSRC_AT, rtp_index(packet, roc))
+    if is_gcm(context.profile):
+        memcpy(p.tag, packet + end, GCM_TAG_BYTES)
+        return p.payload_bytes if unseal(engine, context.rtp_key, context.key_bytes, &p) else -DROP_AUTH_FAILED
+    if not cm_verified(&context.rtp_hmac, packet, end, roc, packet + end):
+        return -DROP_AUTH_FAILED
+    return p.payload_bytes if ctr(engine, context.rtp_key, &p) else -DROP_AUTH_FAILED
+
+
+cdef inline bint cm_verified(const HmacKey* key, const uint8_t* packet, int n, uint32_t roc,
+                             const uint8_t* tag) noexcept nogil:
+    cdef uint8_t[ROC_BYTES] counter
+    cdef uint8_t[DIGEST_BYTES] digest
+    store_be32(counter, roc)
+    hmac_sha1(key, packet, n, counter, digest)
+    return CRYPTO_memcmp(digest, tag, SHA1_80_TAG_BYTES) == 0
+
+
+# RTCP: 8 bytes readable, then ciphertext; then GCM has tag and E|index, SHA1 profiles have E|index and tag
+
+cdef int protect_rtcp(SrtpEngine* engine, SrtpContext* context, uint8_t* packet, int n, uint32_t index) noexcept nogil:
+    cdef CipherPass p
+    cdef uint8_t[RTCP_AAD_BYTES] aad
+    cdef uint8_t[DIGEST_BYTES] digest
+    cdef void* key
+    if n < RTCP_HEADER_BYTES:
+        return -DROP_RTCP_MALFORMED
+    key = rtcp_key(engine, context)
+    if key == NULL:
+        return -DROP_AUTH_FAILED
+    begin_rtcp(&p, context, packet, n, E_FLAG | index)
+    if is_gcm(context.profile):
+        rtcp_aad(aad, &p, packet, E_FLAG | index)
+        if not seal(engine, key, context.key_bytes, &p):
+            return -DROP_AUTH_FAILED
+        memcpy(packet + n, p.tag, GCM_TAG_BYTES)
+        store_be32(packet + n + GCM_TAG_BYTES, E_FLAG | index)
+        return n + GCM_TAG_BYTES + RTCP_INDEX_BYTES
+    if not ctr(engine, key, &p):
+        return -DROP_AUTH_FAILED
+    store_be32(packet + n, E_FLAG | index)
+    hmac_sha1(&context.rtcp_hmac, packet, n + RTCP_INDEX_BYTES, NULL, digest)
+    memcpy(packet + n + RTCP_INDEX_BYTES, digest, SHA1_80_TAG_BYTES)
+    return n + RTCP_INDEX_BYTES + SHA1_80_TAG_BYTES
+
+
+cdef int unprotect_rtcp(SrtpEngine* engine, SrtpContext* context, uint8_t* packet, int n,
+                        uint32_t* index_out) noexcept nogil:
+    """See srtp.pxd. Unencrypted SRTCP is refused: WebRTC never sends it (RFC 8827 section 6.5)."""
+    cdef bint gcm = is_gcm(context.profile)
+    cdef int plain = n - RTCP_INDEX_BYTES - srtp_trailer_bytes(context.profile)
+    cdef CipherPass p
+    cdef uint8_t[RTCP_AAD_BYTES] aad
+    cdef uint32_t flagged_index
+    cdef void* key
+    if plain < RTCP_HEADER_BYTES:
+        return -DROP_RTCP_MALFORMED
+    flagged_index = load_be32(packet + (n - RTCP_INDEX_BYTES if gcm else plain))
+    if not flagged_index & E_FLAG:
+        return -DROP_AUTH_FAILED
+    if not gcm and not rtcp_cm_verified(context, packet, plain):
+        return -DROP_AUTH_FAILED
+    key = rtcp_key(engine, context)
+    if key == NULL:
+        return -DROP_AUTH_FAILED
+    begin_rtcp(&p, context, packet, plain, flagged_index)
+    if gcm:
+        rtcp_aad(aad, &p, packet, flagged_index)
+        memcpy(p.tag, packet + plain, GCM_TAG_BYTES)
+    if not (unseal(engine, key, context.key_bytes, &p) if gcm else ctr(engine, key, &p)):
+        return -DROP_AUTH_FAILED
+    index_out[0] = flagged_index & ~E_FLAG
+    return plain
+
+
+cdef inline void begin_rtcp(CipherPass* p, SrtpContext* context, uint8_t* packet, int n,
+                            uint32_t flagged_index) noexcept nogil:
+    p.source = packet + RTCP_HEADER_BYTES
+    p.sink = packet + RTCP_HEADER_BYTES
+    p.payload_bytes = n - RTCP_HEADER_BYTES
+    packet_iv(p.iv, context.rtcp_salt, packet + RTCP_SSRC_AT, flagged_index & ~E_FLAG)
+
+
+cdef inline void rtcp_aad(uint8_t* aad, CipherPass* p, const uint8_t* packet, uint32_t flagged_index) noexcept nogil:
+    """RFC 7714 section 9.2: the readable header, then E and the index."""
+    memcpy(aad, packet, RTCP_HEADER_BYTES)
+    store_be32(aad + RTCP_HEADER_BYTES, flagged_index)
+    p.aad = aad
+    p.aad_bytes = RTCP_AAD_BYTES
+
+
+cdef inline bint rtcp_cm_verified(SrtpContext* context, const uint8_t* packet, int plain) noexcept nogil:
+    cdef uint8_t[DIGEST_BYTES] digest
+    cdef int n = plain + RTCP_INDEX_BYTES
+    hmac_sha1(&context.rtcp_hmac, packet, n, NULL, digest)
+    return CRYPTO_memcmp(digest, packet + n, SHA1_80_TAG_BYTES) == 0
+
+
+# Replay window: bit k stands for the packet k before the highest
+
+cdef int replay_check(const ReplayWindow* window, uint64_t index) noexcept nogil:
+    cdef uint64_t age
+    if not window.started or index > window.highest:
+        return 0
+    age = window.highest - index
+    if age >= 128:
+        return DROP_TOO_OLD
+    return DROP_REPLAYED if window.bits[age >> 6] >> (age & 63) & 1 else 0
+
+
+cdef void replay_commit(ReplayWindow* window, uint64_t index) noexcept nogil:
+    """Marks a packet that passed replay_check and authentication."""
+    cdef uint64_t age
+    if not window.started:
+        window.started = True
+        window.highest = index
+        window.bits[0], window.bits[1] = 1, 0
+    elif index > window.highest:
+        slide(window, index - window.highest)
+        window.highest = index
+    else:
+        age = window.highest - index
+        if age < 128:
+            window.bits[age >> 6] |= <uint64_t>1 << (age & 63)
+
+
+cdef inline void slide(ReplayWindow* window, uint64_t by) noexcept nogil:
+    """Moves the window up by at least one and marks its new head."""
+    if by >= 128:
+        window.bits[1] = 0
+        window.bits[0] = 0
+    elif by >= 64:
+        window.bits[1] = window.bits[0] << (by - 64)
+        window.bits[0] = 0
+    else:
+        window.bits[1] = window.bits[1] << by | window.bits[0] >> (64 - by)
+        window.bits[0] <<= by
+    window.bits[0] |= 1

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-MID: Final = "urn:ietf:params:rtp-hdrext:sdes:mid"
-RID: Final = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
-REPAIRED_RID: Final = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
-AUDIO_LEVEL: Final = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
-TOFFSET: Final = "urn:ietf:params:rtp-hdrext:toffset"
-VIDEO_ORIENTATION: Final = "urn:3gpp:video-orientation"
-ABS_SEND_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-ABS_CAPTURE_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
-PLAYOUT_DELAY: Final = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
-VIDEO_CONTENT_TYPE: Final = "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type"
-VIDEO_TIMING: Final = "http://www.webrtc.org/experiments/rtp-hdrext/video-timing"
-COLOR_SPACE: Final = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
-TRANSPORT_CC: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-DEPENDENCY_DESCRIPTOR: Final = (
-    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
-)
+from sfu._fastpath.extensions import EXTENSION_URIS
+
+_URIS: Final = {name: uri for uri, name in EXTENSION_URIS.items()}
+
+MID: Final = _URIS["mid"]
+RID: Final = _URIS["rid"]
+REPAIRED_RID: Final = _URIS["repaired_rid"]
+AUDIO_LEVEL: Final = _URIS["audio_level"]
+ABS_SEND_TIME: Final = _URIS["abs_send_time"]
+TRANSPORT_CC: Final = _URIS["transport_cc"]
+PLAYOUT_DELAY: Final = _URIS["playout_delay"]
+VIDEO_ORIENTATION: Final = _URIS["video_orientation"]
+DEPENDENCY_DESCRIPTOR: Final = _URIS["dependency_descriptor"]
+ABS_CAPTURE_TIME: Final = _URIS["abs_capture_time"]
+VIDEO_CONTENT_TYPE: Final = _URIS["video_content_type"]
+VIDEO_TIMING: Final = _URIS["video_timing"]
+COLOR_SPACE: Final = _URIS["color_space"]
+TOFFSET: Final = _URIS["toffset"]
 
 SENT: Final = frozenset(
     {

@@ -36,6 +36,6 @@ def terms(intent: Intent, *, publishable: frozenset[MediaKind] | None = None) ->
     return Terms(intent, lambda: next(counted), kinds=publishable)
 
 
-def answered(name: str) -> NegotiatedSession:
-    """The negotiation of a stored offer."""
-    return negotiate(OFFERS[name], LOCAL, terms(intent_of(name)))
+def answered(name: str, *, offer: str = "") -> NegotiatedSession:
+    """The negotiation of a stored offer, or of a variation of it."""
+    return negotiate(offer or OFFERS[name], LOCAL, terms(intent_of(name)))

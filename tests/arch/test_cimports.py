@@ -18,7 +18,7 @@ FLOORS = (
     {"egress", "reports"},
     {"feedback", "ingress"},
     {"forwarder"},
-    {"control", "udp"},
+    {"control", "encode", "udp"},
     {"pool", "worker"},
 )
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}

@@ -23,7 +23,20 @@ CDEF_HEAD = re.compile(
 )
 ALLOCATION = re.compile(r"\b(malloc|calloc|realloc|posix_memalign|aligned_alloc|alloc_mb_mgr)\s*\(")
 # Where Workers, Transports and Tracks are made: Commands, never packets.
-MAY_ALLOCATE = {"batch", "control", "core", "forwarder", "history", "ring", "srtp", "tables", "udp", "worker"}
+MAY_ALLOCATE = {
+    "batch",
+    "control",
+    "core",
+    "forwarder",
+    "history",
+    "ring",
+    "snapshot",
+    "srtp",
+    "srtp_ipsec_mb",
+    "tables",
+    "udp",
+    "worker",
+}
 
 
 @pytest.fixture(scope="module")

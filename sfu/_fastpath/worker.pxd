@@ -29,7 +29,7 @@ cdef class Worker:
     cdef readonly int event_fd
     cdef readonly str crypto
     cdef object thread
-    cdef list owned_rings
+    cdef list linked
     cdef uint32_t next_token
     cdef uint32_t in_flight
     cdef Core* make_core(self) except NULL

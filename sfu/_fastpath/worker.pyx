@@ -175,7 +175,7 @@ cdef class Worker:
         self.w.epoll_fd = self.w.wake_fd = self.w.event_fd = -1
         self.config = config
         self.index = config.index
-        self.owned_rings = []
+        self.linked = []
         self.next_token = 1
         self.w.commands = ring_new(COMMAND_CREDITS, sizeof(Command))
         self.w.replies = ring_new(COMMAND_CREDITS, sizeof(Reply))
@@ -212,8 +212,11 @@ cdef class Worker:
         return core
 
     def __dealloc__(self):
+        cdef int i
         udp_close(self.w.udp)
         if self.w.core != NULL:
+            for i in range(MAX_WORKERS):
+                ring_free(self.w.core.peers_out[i])
             core_free(self.w.core)
         ring_free(self.w.commands)
         ring_free(self.w.replies)
@@ -425,7 +428,7 @@ cdef void wake_always(WorkerState* w) noexcept nogil:
 
 
 cdef object link(Worker a, Worker b):
-    """One ring from `a` to `b`; it lives as long as `a`, and `b` keeps `a` alive."""
+    """One ring from `a` to `b`. Each keeps the other alive, so rings and eventfds outlive both threads."""
     cdef Ring* ring
     if a.w.core.peers_out[b.index] != NULL:
         return
@@ -435,4 +438,4 @@ cdef object link(Worker a, Worker b):
     a.w.core.peers_out[b.index] = ring
     b.w.core.peers_in[a.index] = ring
     a.w.peers[b.index] = &b.w
-    a.owned_rings.append(b)
+    a.linked.append(b)

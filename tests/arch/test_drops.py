@@ -2,7 +2,6 @@
 
 import re
 
-
 from tests.arch.source import FASTPATH
 
 DECLARATION = FASTPATH / "wire" / "drops.pxd"

@@ -1,0 +1,169 @@
+"""Fuzz targets: one body per parser of bytes from a far end. Its docstring states what holds for any bytes.
+
+A body fails by raising (or by dying under a sanitizer). It returns the shape of what it saw, one of a few
+hundred: the runner keeps inputs that lead to a new shape as material for further mutations. A new parser
+lands with its body here, seeds in `corpus/<target>/` and a row in THREAT_MODEL.md.
+"""
+
+from collections.abc import Callable, Hashable
+
+from aiortc.codecs.vpx import VpxPayloadDescriptor
+
+from tests.fastpath.probes import wire_probe as probe
+
+Target = Callable[[bytes], Hashable]
+TARGETS: dict[str, Target] = {}
+REFUSED = "refused"
+
+
+def target(body: Target) -> Target:
+    """Registers a body under its function's name."""
+    TARGETS[body.__name__] = body
+    return body
+
+
+@target
+def demux(data: bytes) -> Hashable:
+    """The verdict depends on the first two bytes alone."""
+    protocol = probe.classify(data)
+    assert protocol == probe.classify(data[:2])
+    return protocol
+
+
+@target
+def rtp(data: bytes) -> Hashable:
+    """A header lies within its packet, and its fixed part written again is the same bytes."""
+    h = probe.rtp_parse(data)
+    if isinstance(h, int):
+        return REFUSED
+    assert 12 + 4 * h["csrc_count"] <= h["header_bytes"] <= len(data)
+    assert h["ext_offset"] + h["ext_bytes"] <= h["header_bytes"]
+    names = ("pt", "marker", "seq", "rtp_ts", "ssrc", "padding")
+    fixed = probe.rtp_write_header(has_ext=bool(h["ext_offset"]), **{name: h[name] for name in names})
+    assert bytes([fixed[0] | h["csrc_count"]]) + fixed[1:] == data[:12]
+    padding = probe.rtp_padding(data[h["header_bytes"] :])
+    assert padding == -probe.MALFORMED["rtp"] or 1 <= padding <= len(data) - h["header_bytes"]
+    return h["csrc_count"], bool(h["ext_offset"]), min(h["ext_bytes"], 16), padding > 0
+
+
+@target
+def extensions(data: bytes) -> Hashable:
+    """Elements are disjoint pieces of the extension block, and written again they read the same."""
+    found = probe.ext_elements(data)
+    if isinstance(found, int):
+        return REFUSED
+    h = probe.rtp_parse(data)
+    one_byte = h["ext_profile"] == 0xBEDE
+    assert sum((1 if one_byte else 2) + len(value) for _, value in found) <= h["ext_bytes"]
+    block, taken = probe.ext_write(found, 4 + h["ext_bytes"] + 3, not one_byte)
+    assert all(taken)
+    again = bytes([0x90, *data[1:12]]) + (block or bytes(4))
+    assert probe.ext_elements(again) == found
+    return one_byte, min(len(found), 8), max((len(value) for _, value in found), default=0)
+
+
+@target
+def rtcp(data: bytes) -> Hashable:
+    """Packets cover the compound in order; no reader finds more items than the body holds."""
+    blocks = probe.rtcp_parse(data)
+    if isinstance(blocks, int):
+        return REFUSED
+    at = 0
+    for block in blocks:
+        at = data.index(block["body"], at + 4) + len(block["body"])
+        items = 24 * len(block["reports"]) + 4 * len(block["byes"])
+        items += 4 * len(block["nacks"]) + 8 * len(block["firs"])
+        assert items <= len(block["body"])
+        for report in block["reports"]:
+            assert probe.rtcp_parse(probe.rtcp_write_rr(1, [report]))[0]["reports"] == [report]
+    assert at <= len(data)
+    return len(blocks[:6]), tuple(
+        (block["type"] - 200 & 31, len(block["body"][:40])) for block in blocks[-1:]
+    )
+
+
+@target
+def stun(data: bytes) -> Hashable:
+    """A message fills its datagram; nothing is authentic under a password that its writer did not have."""
+    m = probe.stun_parse(data, b"not the password")
+    if isinstance(m, int):
+        return REFUSED
+    assert 20 + int.from_bytes(data[2:4], "big") == len(data)
+    assert m["transaction"] == data[8:20]
+    assert m["username"] is None or m["username"] in data
+    assert not m["integrity_ok"]
+    assert not (m["ice_controlling"] and m["ice_controlled"])
+    assert m["has_fingerprint"] or not m["fingerprint_ok"]
+    answer = probe.stun_write_error(m["transaction"], 420, m["unknown"], b"pwd")
+    assert probe.stun_parse(answer, b"pwd")["integrity_ok"]
+    flags = ("use_candidate", "ice_controlling", "ice_controlled", "has_integrity", "fingerprint_ok")
+    return m["type"] & 0x0110, len(m["unknown"]), m["error_code"] // 100, *(m[name] for name in flags)
+
+
+@target
+def vp8(data: bytes) -> Hashable:
+    """The other implementation reads the same descriptor, and ids written back change nothing."""
+    d = probe.vp8_parse(data)
+    try:
+        theirs, frame = VpxPayloadDescriptor.parse(data)
+    except ValueError:
+        frame = b""
+    if isinstance(d, int):
+        assert frame == b""
+        return REFUSED
+    assert data[d["descriptor_bytes"] :] == frame != b""
+    assert (d["picture_id"] if d["has_picture_id"] else None) == theirs.picture_id
+    assert (d["tl0_pic_idx"] if d["has_tl0"] else None) == theirs.tl0picidx
+    assert ((d["tid"], int(d["layer_sync"])) if d["has_tid"] else None) == theirs.tid
+    assert probe.vp8_write_ids(data, d["picture_id"], d["tl0_pic_idx"]) == data
+    return data[0] >> 4, data[1] >> 4 if data[0] & 0x80 else 0, d["picture_id_15bit"], d["keyframe"]
+
+
+@target
+def vp9(data: bytes) -> Hashable:
+    """Something follows the descriptor, and a packet without layers is in the lowest."""
+    d = probe.vp9_parse(data)
+    if isinstance(d, int):
+        return REFUSED
+    assert 1 <= d["descriptor_bytes"] < len(data)
+    assert d["has_layers"] or d["sid"] == d["tid"] == 0
+    assert not (d["keyframe"] and d["inter_predicted"])
+    return data[0], min(d["descriptor_bytes"], 24)
+
+
+@target
+def h264(data: bytes) -> Hashable:
+    """A lone unit or an aggregate is as its first bytes say; only what starts here can start a keyframe."""
+    d = probe.h264_parse(data)
+    if isinstance(d, int):
+        return REFUSED
+    outer = data[0] & 0x1F
+    assert 1 <= outer <= 29
+    if outer >= 28 and not data[1] & 0x80:
+        assert not any(d[name] for name in ("keyframe", "has_sps", "has_pps", "start_of_frame"))
+    if outer < 24:
+        assert d["keyframe"] == (outer == 5)
+    return outer, d["keyframe"], d["has_sps"], d["has_pps"], d["start_of_frame"]
+
+
+@target
+def av1(data: bytes) -> Hashable:
+    """Element sizes add up to the payload, so there are never more elements than bytes."""
+    d = probe.av1_parse(data)
+    if isinstance(d, int):
+        return REFUSED
+    assert 1 <= d["element_count"] < len(data)
+    assert not (d["keyframe"] and d["continues"])
+    return data[0] >> 3, min(d["element_count"], 8), d["has_sequence_header"]
+
+
+@target
+def dependency(data: bytes) -> Hashable:
+    """The mandatory fields are the first three bytes, whatever follows."""
+    d = probe.dependency_parse(data)
+    if isinstance(d, int):
+        assert len(data) < 3
+        return REFUSED
+    first = d["start_of_frame"] << 7 | d["end_of_frame"] << 6 | d["template_id"]
+    assert bytes([first]) + d["frame_number"].to_bytes(2, "big") == data[:3]
+    return data[0] >> 6, d["has_structure"], d["has_active_targets"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import fractions
+import math
+from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ from unittest.mock import patch
 from urllib.parse import urljoin
 
 import av
-import numpy as np
 from aiohttp import ClientSession
 from aiortc import (
     MediaStreamTrack,
@@ -26,20 +26,17 @@ Tap = Callable[[bool, bytes], None]
 
 
 class Tone(AudioStreamTrack):
-    """A 440 Hz tone, 48 kHz mono in frames of 20 ms."""
+    """A 440 Hz tone, mono, in frames of 20 ms."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._at = 0
+    _at = 0
 
     async def recv(self) -> av.AudioFrame:
         frame = await super().recv()
-        samples = frame.samples
-        phase = 2 * np.pi * 440 * (self._at + np.arange(samples)) / frame.sample_rate
-        tone = av.AudioFrame.from_ndarray((8000 * np.sin(phase)).astype(np.int16)[None, :], "s16", "mono")
-        tone.sample_rate, tone.pts, tone.time_base = frame.sample_rate, frame.pts, frame.time_base
-        self._at += samples
-        return tone
+        turns = (440 * (self._at + i) / frame.sample_rate for i in range(frame.samples))
+        samples = array("h", (int(8000 * math.sin(2 * math.pi * turn)) for turn in turns))
+        frame.planes[0].update(samples.tobytes())
+        self._at += frame.samples
+        return frame
 
 
 class MovingBar(VideoStreamTrack):
@@ -47,10 +44,13 @@ class MovingBar(VideoStreamTrack):
 
     async def recv(self) -> av.VideoFrame:
         pts, time_base = await self.next_timestamp()
-        picture = np.full((240, 320, 3), 90, np.uint8)
-        at = int(pts * fractions.Fraction(time_base) * 100) % 300
-        picture[:, at : at + 20] = 255
-        frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+        frame = av.VideoFrame(320, 240, "yuv420p")
+        for plane, grey in zip(frame.planes, (90, 128, 128), strict=True):
+            plane.update(bytes([grey]) * plane.buffer_size)
+        at = int(pts * time_base * 100) % 300
+        stride = frame.planes[0].line_size
+        row = bytes([90]) * at + bytes([235]) * 20 + bytes([90]) * (stride - at - 20)
+        frame.planes[0].update(row * 240)
         frame.pts, frame.time_base = pts, time_base
         return frame
 
@@ -78,7 +78,7 @@ class AiortcClient:
                     self.frames += 1
                     self.width = frame.width
                 else:
-                    self.audio_energy += float(np.mean(np.square(frame.to_ndarray() / 32768.0)))
+                    self.audio_energy += energy(frame)
 
 
 @asynccontextmanager
@@ -132,3 +132,9 @@ def _listen_in(transport: object, tap: Tap) -> None:
         if not getattr(inner, "tapped", False):
             tapped.tapped = True  # type: ignore[attr-defined]
             setattr(transport, name, tapped)
+
+
+def energy(frame: av.AudioFrame) -> float:
+    """Mean square of signed 16-bit samples, full scale 1."""
+    samples = array("h", bytes(frame.planes[0]))
+    return sum(sample * sample for sample in samples) / len(samples) / 32768.0**2

@@ -9,6 +9,7 @@ Prints one JSON object per line: {"state": "connected"}, and while watching
 import json
 import signal
 import sys
+import threading
 import urllib.parse
 import urllib.request
 
@@ -27,15 +28,21 @@ videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framer
 audiotestsrc is-live=true freq=440 ! audioconvert ! audioresample ! opusenc ! rtpopuspay
   ! application/x-rtp,media=audio,encoding-name=OPUS,payload=97 ! queue ! peer.
 """
-WATCH = "webrtcbin name=peer bundle-policy=max-bundle"
+WATCH = "webrtcbin name=peer bundle-policy=max-bundle fakesrc num-buffers=0 ! fakesink"
 RECEIVE = (
     "application/x-rtp,media=audio,encoding-name=OPUS,payload=97,clock-rate=48000,encoding-params=(string)2",
     "application/x-rtp,media=video,encoding-name=VP8,payload=96,clock-rate=90000",
 )
 
 
+_saying = threading.Lock()
+
+
 def say(**news: object) -> None:
-    print(json.dumps(news), flush=True)
+    """One line; webrtcbin calls from threads of its own."""
+    with _saying:
+        sys.stdout.write(json.dumps(news) + "\n")
+        sys.stdout.flush()
 
 
 class Client:
@@ -49,7 +56,8 @@ class Client:
         self.loop = GLib.MainLoop()
         self.pipeline = Gst.parse_launch(PUBLISH if role == "publish" else WATCH)
         self.peer = self.pipeline.get_by_name("peer")
-        self.peer.connect("on-negotiation-needed", self.offer)
+        if role == "publish":
+            self.peer.connect("on-negotiation-needed", self.offer)
         self.peer.connect("notify::ice-gathering-state", self.gathered)
         self.peer.connect("notify::connection-state", self.connection_changed)
         self.peer.connect("pad-added", self.receive)
@@ -64,6 +72,7 @@ class Client:
             for caps in RECEIVE:
                 direction = GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY
                 self.peer.emit("add-transceiver", direction, Gst.Caps.from_string(caps))
+            GLib.idle_add(self.offer, self.peer)
 
     def run(self) -> None:
         self.pipeline.set_state(Gst.State.PLAYING)
@@ -71,9 +80,10 @@ class Client:
         GLib.timeout_add(200, self.report)
         self.loop.run()
 
-    def offer(self, peer: Gst.Element) -> None:
+    def offer(self, peer: Gst.Element) -> bool:
         self.promise = Gst.Promise.new_with_change_func(self.offered)
         peer.emit("create-offer", None, self.promise)
+        return False
 
     def offered(self, promise: Gst.Promise) -> None:
         promise.wait()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
+ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 10.0
 
@@ -71,10 +72,10 @@ def running_node(directory: Path, *flags: str, workers: int = 1) -> Iterator[Run
     """Starts `headwater up` on free ports and waits for /readyz; at the end it must stop by itself."""
     port = free_port()
     log = directory / "node.log"
-    command = [str(Path(sys.executable).with_name("headwater")), "up"]
+    command = [sys.executable, "-m", "headwater_cli", "up"]
     command += ["--listen", f"127.0.0.1:{port}", "--media-port", "0", "--workers", str(workers), *flags]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
     try:
         node = RunningNode(f"http://127.0.0.1:{port}", process.pid, log)
         _wait_until_ready(node, process)

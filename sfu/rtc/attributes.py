@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sfu.rtc.parameters import Candidate, Codec, Direction, RtcpFeedback
+from sfu.rtc.parameters import Candidate, Direction, RtcpFeedback
 
 MAX_ID_CHARS: Final = 16
 """Of a mid or RID: what one element of a one-byte header extension carries (RFC 8285 section 4.2)."""
@@ -62,10 +62,6 @@ class RtpMap:
     def __str__(self) -> str:
         channels = f"/{self.channels}" if self.channels != 1 else ""
         return f"{self.payload_type} {self.name}/{self.clock_rate}{channels}"
-
-    @classmethod
-    def of(cls, codec: Codec) -> RtpMap:
-        return cls(codec.payload_type, codec.name, codec.clock_rate, codec.channels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from sfu._fastpath.values import Feedback
 from sfu.rtc.attributes import RtpMap
-from sfu.rtc.parameters import NO_FEEDBACK, Codec, MediaKind, MediaSection, RtcpFeedback
+from sfu.rtc.parameters import NO_FEEDBACK, Codec, MediaKind, MediaSection, RtcpFeedback, parse_fmtp
 from sfu.rtc.sdp import MediaDescription
 
 TELEPHONY_CLOCK_RATES: Final = (8_000, 16_000, 24_000, 32_000, 44_100, 48_000)
@@ -28,6 +31,9 @@ STATIC_PAYLOAD_TYPES: Final = {
     9: RtpMap(9, "G722", 8000),
 }
 """RFC 3551 section 6: good without an rtpmap."""
+
+MAX_CODECS: Final = 48
+"""Accepted per m-line, RTX not counted."""
 
 RTCP_CONFLICTS: Final = range(64, 96)
 """Payload types that look like RTCP packet types on a shared port (RFC 5761 section 4)."""
@@ -71,7 +77,7 @@ def accept_codecs(section: MediaDescription, kind: MediaKind, feedback: Feedback
     offered = [rtpmaps[number] for number in map(int, section.formats) if number in rtpmaps]
     rtx = {} if kind is MediaKind.AUDIO else _repairs(offered, fmtps)
     rates = AUDIO_CODECS if kind is MediaKind.AUDIO else VIDEO_CODECS
-    codecs = tuple(
+    codecs = (
         Codec(
             payload_type=rtpmap.payload_type,
             name=rtpmap.name,
@@ -85,7 +91,7 @@ def accept_codecs(section: MediaDescription, kind: MediaKind, feedback: Feedback
         if rtpmap.clock_rate in rates.get(rtpmap.name.lower(), ())
         and rtpmap.payload_type not in RTCP_CONFLICTS
     )
-    return _without_lone_companions(codecs)
+    return _without_lone_companions(tuple(islice(codecs, MAX_CODECS)))
 
 
 def feedback_of(codecs: Collection[Codec]) -> Feedback:
@@ -123,46 +129,56 @@ def h264_profile(profile_level_id: str) -> str:
     return f"{idc:02x}{iop:02x}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """What of a codec decides whether another end can decode it."""
+
+    kind: str
+    clock_rate: int
+    profile: str = ""
+    packetization_mode: str = ""
+
+
+@lru_cache(maxsize=512)
+def _format(kind: str, clock_rate: int, fmtp: str) -> _Format:
+    """With the defaults of RFC 6184 section 8.1, RFC 9628 section 6 and AV1's RTP specification 7.2."""
+    parameters = parse_fmtp(fmtp)
+    match kind:
+        case "h264":
+            profile = h264_profile(parameters.get("profile-level-id", H264_DEFAULT))
+            return _Format(kind, clock_rate, profile, parameters.get("packetization-mode", "0"))
+        case "vp9":
+            return _Format(kind, clock_rate, parameters.get("profile-id", "0"))
+        case "av1":
+            return _Format(kind, clock_rate, parameters.get("profile", "0"))
+        case _:
+            return _Format(kind, clock_rate)
+
+
 def _pairs(sent: Collection[Codec], taken: Collection[Codec]) -> Iterator[tuple[Codec, Codec]]:
+    """Each codec of the sender with the best match of the receiver; those without one are left out."""
+    formats = [(_format(codec.kind, codec.clock_rate, codec.fmtp), codec) for codec in taken]
     for codec in sent:
-        ranked = [(rank, other) for other in taken if (rank := _match(codec, other)) is not None]
+        own = _format(codec.kind, codec.clock_rate, codec.fmtp)
+        ranked = [(rank, other) for format_, other in formats if (rank := _match(own, format_)) is not None]
         if ranked:
             yield codec, min(ranked, key=lambda pair: pair[0])[1]
 
 
-def _match(sent: Codec, taken: Codec) -> int | None:
-    """How well a receiver of `taken` decodes a stream of `sent`: 0 is exactly, None not at all."""
-    if (sent.kind, sent.clock_rate) != (taken.kind, taken.clock_rate):
+def _match(sent: _Format, taken: _Format) -> int | None:
+    """How well a receiver of `taken` decodes a stream of `sent`: 0 is exactly, None not at all.
+
+    A single NAL unit stream (mode 0) is also a non-interleaved one (mode 1): RFC 6184 section 6.3.
+    """
+    if sent == taken:
+        return 0
+    if sent.kind != "h264" or taken.kind != "h264":
         return None
-    match sent.kind:
-        case "opus" | "red":
-            return 0
-        case "h264":
-            return _match_h264(sent.parameters, taken.parameters)
-        case "vp9":
-            return 0 if _profile(sent, "profile-id") == _profile(taken, "profile-id") else None
-        case "av1":
-            return 0 if _profile(sent, "profile") == _profile(taken, "profile") else None
-        case _:
-            return 0 if sent.channels == taken.channels else None
-
-
-def _match_h264(sent: dict[str, str], taken: dict[str, str]) -> int | None:
-    """A single NAL unit stream (mode 0) is also a non-interleaved one (mode 1): RFC 6184 section 6.3."""
-    mode, taken_mode = sent.get("packetization-mode", "0"), taken.get("packetization-mode", "0")
-    if mode != taken_mode and (mode, taken_mode) != ("0", "1"):
+    modes = (sent.packetization_mode, taken.packetization_mode)
+    decoders = H264_DECODERS.get(sent.profile, (sent.profile,))
+    if taken.profile not in decoders or not (modes[0] == modes[1] or modes == ("0", "1")):
         return None
-    profile = h264_profile(sent.get("profile-level-id", H264_DEFAULT))
-    decoders = H264_DECODERS.get(profile, (profile,))
-    decoder = h264_profile(taken.get("profile-level-id", H264_DEFAULT))
-    if decoder not in decoders:
-        return None
-    return 2 * decoders.index(decoder) + (mode != taken_mode)
-
-
-def _profile(codec: Codec, parameter: str) -> str:
-    """RFC 9628 section 6 and the AV1 RTP specification section 7.2: profile 0 when not stated."""
-    return codec.parameters.get(parameter, "0")
+    return 2 * decoders.index(taken.profile) + (modes[0] != modes[1])
 
 
 def _rtx_or_none(codec: Codec) -> int:
@@ -175,8 +191,7 @@ def _repairs(offered: Collection[RtpMap], fmtps: dict[int, str]) -> dict[int, in
     for rtpmap in offered:
         if rtpmap.name.lower() != "rtx" or rtpmap.payload_type in RTCP_CONFLICTS:
             continue
-        fmtp = fmtps.get(rtpmap.payload_type, "")
-        apt = Codec(rtpmap.payload_type, "rtx", rtpmap.clock_rate, fmtp=fmtp).parameters.get("apt", "")
+        apt = parse_fmtp(fmtps.get(rtpmap.payload_type, "")).get("apt", "")
         if apt.isascii() and apt.isdigit() and len(apt) <= 3:
             repairs.setdefault(int(apt), rtpmap.payload_type)
     return repairs

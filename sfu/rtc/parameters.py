@@ -54,6 +54,12 @@ def direction_of(*, sends: bool, receives: bool) -> Direction:
     return Direction.RECVONLY if receives else Direction.INACTIVE
 
 
+def parse_fmtp(fmtp: str) -> dict[str, str]:
+    """`key=value;..` with lower-case keys; a parameter without `=` has the value ""."""
+    pairs = (item.strip().partition("=") for item in fmtp.split(";") if item.strip())
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
+
+
 @dataclass(frozen=True, slots=True)
 class RtcpFeedback:
     """One `a=rtcp-fb` (RFC 4585 section 4.2): `nack` + `pli`, `ccm` + `fir`, `transport-cc` + ``."""
@@ -82,12 +88,6 @@ class Codec:
         """The packet core's name of this codec: one of `CODEC_KINDS`."""
         name = self.name.lower()
         return name if name in CODEC_KINDS else "other"
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """`fmtp` as `key=value;..` with lower-case keys; a parameter without `=` has the value ""."""
-        pairs = (item.strip().partition("=") for item in self.fmtp.split(";") if item.strip())
-        return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from collections.abc import Callable, Hashable
 
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
+from sfu.rtc.negotiate import NegotiationError, negotiate
+from sfu.rtc.sdp import SdpError, parse, parse_fragment
 from tests.fastpath.probes import wire_probe as probe
+from tests.support.offers import LOCAL, terms
 
 Target = Callable[[bytes], Hashable]
 TARGETS: dict[str, Target] = {}
@@ -25,7 +28,7 @@ def target(body: Target) -> Target:
 @target
 def demux(data: bytes) -> Hashable:
     """The verdict depends on the first two bytes alone."""
-    protocol = probe.classify(data)
+    protocol: str = probe.classify(data)
     assert protocol == probe.classify(data[:2])
     return protocol
 
@@ -72,7 +75,7 @@ def rtcp(data: bytes) -> Hashable:
     for block in blocks:
         at = data.index(block["body"], at + 4) + len(block["body"])
         items = 24 * len(block["reports"]) + 4 * len(block["byes"])
-        items += 4 * len(block["nacks"]) + 8 * len(block["firs"])
+        items += 4 * len(block["nacks"]) + 8 * len(block["intra_requests"])
         assert items <= len(block["body"])
         for report in block["reports"]:
             assert probe.rtcp_parse(probe.rtcp_write_rr(1, [report]))[0]["reports"] == [report]
@@ -167,3 +170,30 @@ def dependency(data: bytes) -> Hashable:
     first = d["start_of_frame"] << 7 | d["end_of_frame"] << 6 | d["template_id"]
     assert bytes([first]) + d["frame_number"].to_bytes(2, "big") == data[:3]
     return data[0] >> 6, d["has_structure"], d["has_active_targets"]
+
+
+@target
+def sdp(data: bytes) -> Hashable:
+    """Text is refused as a whole, or what was read is what its own writing says."""
+    try:
+        description = parse(data)
+    except SdpError as error:
+        assert 0 <= error.line_number <= data.count(b"\n") + 1
+        return REFUSED, error.reason.split()[0]
+    assert parse(str(description)) == description
+    assert parse_fragment(description.fragment()) == description
+    names = {name for media in description.media for name in media.__slots__ if getattr(media, name, None)}
+    return len(description.media), tuple(sorted(names))
+
+
+@target
+def offer(data: bytes) -> Hashable:
+    """An offer is refused, or its answer has each of its m-lines and one that is used."""
+    try:
+        session = negotiate(parse(data), LOCAL, terms("talk"))
+    except (SdpError, NegotiationError) as error:
+        return REFUSED, str(error).split()[0]
+    answer = parse(session.answer)
+    assert [media.mid for media in answer.media] == [media.mid for media in parse(data).media]
+    assert any(media.port for media in answer.media)
+    return tuple((section.direction, len(section.codecs), section.feedback) for section in session.sections)

@@ -97,8 +97,8 @@ cdef inline int vp9_parse_layers(const uint8_t* payload, int n, int at, Vp9Descr
 
 cdef inline int vp9_skip_references(const uint8_t* payload, int n, int at) noexcept nogil:
     """P_DIFF with N set when another follows, at most three."""
-    cdef int i
-    for i in range(VP9_MAX_REFERENCES):
+    cdef int _i
+    for _i in range(VP9_MAX_REFERENCES):
         if at < 0 or at >= n:
             return -1
         at += 1
@@ -110,7 +110,7 @@ cdef inline int vp9_skip_references(const uint8_t* payload, int n, int at) noexc
 cdef inline int vp9_skip_structure(const uint8_t* payload, int n, int at) noexcept nogil:
     """The scalability structure (RFC 9628 section 4.2.1)."""
     cdef uint8_t flags
-    cdef int pictures, i
+    cdef int pictures, _i
     if at < 0 or at >= n:
         return -1
     flags = payload[at]
@@ -123,7 +123,7 @@ cdef inline int vp9_skip_structure(const uint8_t* payload, int n, int at) noexce
         return -1
     pictures = payload[at]
     at += 1
-    for i in range(pictures):
+    for _i in range(pictures):
         if at >= n:
             return -1
         at += 1 + ((payload[at] >> 2) & 0x03)

@@ -3,9 +3,9 @@
 Each parser sees a copy of exactly its bytes on the C heap, so that a sanitizer notices a read beyond them.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from sfu._fastpath.wire cimport av1, crc32 as crc, demux, extensions, h264, rtcp, rtp, stun, vp8, vp9
 from sfu._fastpath.wire.drops cimport DROP_RTCP_MALFORMED, DROP_RTP_MALFORMED, DROP_STUN_MALFORMED
@@ -117,7 +117,7 @@ cdef list nacks(const rtcp.RtcpBlock* block):
     return found
 
 
-cdef list firs(const rtcp.RtcpBlock* block):
+cdef list intra_requests(const rtcp.RtcpBlock* block):
     cdef uint32_t ssrc
     cdef uint8_t seq
     found = []
@@ -150,7 +150,7 @@ cdef dict everything(Exact e, const rtcp.RtcpBlock* block):
         "sender_ssrc": rtcp.rtcp_sender_ssrc(block),
         "media_ssrc": rtcp.rtcp_fb_media_ssrc(block),
         "nacks": nacks(block),
-        "firs": firs(block),
+        "intra_requests": intra_requests(block),
         "pli": bool(rtcp.rtcp_is_pli(block)),
         "remb_bps": None if rtcp.rtcp_read_remb(block, &bps) else bps,
         "byes": [rtcp.rtcp_bye_ssrc(block, i) for i in range(rtcp.rtcp_bye_count(block))],

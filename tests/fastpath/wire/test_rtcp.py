@@ -105,7 +105,7 @@ def test_keyframe_requests(sender: int, media: int, seq_nr: int) -> None:
     assert only(probe.rtcp_write_pli(sender, media))["pli"]
     fci = struct.pack("!LBxxx", media, seq_nr)
     assert probe.rtcp_write_fir(sender, media, seq_nr) == bytes(rtp.RtcpPsfbPacket(4, sender, 0, fci))
-    assert only(probe.rtcp_write_fir(sender, media, seq_nr))["firs"] == [(media, seq_nr)]
+    assert only(probe.rtcp_write_fir(sender, media, seq_nr))["intra_requests"] == [(media, seq_nr)]
 
 
 @given(U32, U64, st.lists(U32, max_size=255))

@@ -178,7 +178,6 @@ def sdp(data: bytes) -> Hashable:
     try:
         description = parse(data)
     except SdpError as error:
-        assert 0 <= error.line_number <= data.count(b"\n") + 1
         return REFUSED, error.reason.split()[0]
     assert parse(str(description)) == description
     assert parse_fragment(description.fragment()) == description

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -62,7 +63,9 @@ class ApiKey:
             "exp": now + TOKEN_TTL_S,
             "video": {"room": room, "roomJoin": True, "canPublish": True, "canSubscribe": True},
         }
-        return jwt.encode(claims, self.secret, algorithm="HS256")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", jwt.warnings.InsecureKeyLengthWarning)
+            return jwt.encode(claims, self.secret, algorithm="HS256")
 
 
 class HttpDoor:

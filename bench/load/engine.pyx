@@ -16,6 +16,7 @@ from bench.load.ports cimport TX_BYTES, TxSlot, port_close, tx_commit
 from bench.load.sinks cimport Sink, SinkTally, sink_mark, sink_totals
 from bench.load.sources cimport (
     MID_BYTES, OPUS_CLOCK_RATE, Source, SourceStream, SourceTally, VIDEO_CLOCK_RATE, source_add_stream, source_free, source_keep_history,
+    source_resume,
 )
 from bench.load.stamp cimport STREAM_AUDIO, STREAM_VIDEO
 from bench.load.transport cimport (
@@ -96,10 +97,14 @@ cdef class LoadEngine:
     # ---- measuring
 
     def set_sending(self, bint sending) -> None:
-        """Silences or wakes all publishers."""
+        """Silences or wakes all publishers; they go on with a frame of the present, as after a mute."""
+        cdef int i
         loop_lock(self.loop)
         self.loop.sending = sending
         self.loop.next_source_us = 0
+        for i in range(self.loop.high_water):
+            if sending and self.loop.sources[i].used:
+                source_resume(self.loop.outlet, &self.loop.sources[i])
         loop_unlock(self.loop)
 
     def mark(self) -> None:

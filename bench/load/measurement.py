@@ -101,8 +101,8 @@ class Measurement:
 async def measure(
     engine: LoadEngine, *, seconds: float, pid: int | None, audience: dict[int, int]
 ) -> Measurement:
-    """From silence to silence: marks, waits `seconds`, reads CPU and arrivals at one moment, then silences publishers and
-    counts what is still under way.
+    """From silence to silence: marks, waits `seconds`, reads CPU and arrivals at one moment, then
+    silences publishers and counts what is still under way.
 
     `audience` is the number of subscribers of each publisher's Transport. Publishers send again afterwards.
     """

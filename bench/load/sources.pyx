@@ -60,6 +60,18 @@ cdef bint source_keep_history(SourceStream* stream) noexcept nogil:
     return stream.history != NULL
 
 
+cdef void source_resume(Outlet* outlet, Source* source) noexcept nogil:
+    cdef SourceStream* stream
+    cdef uint64_t missed
+    cdef int i
+    for i in range(source.stream_count):
+        stream = &source.streams[i]
+        if outlet.now_us > stream.next_frame_us:
+            missed = (outlet.now_us - stream.next_frame_us) // stream.frame_us + 1
+            stream.next_frame_us += missed * stream.frame_us
+            stream.frame_count += missed
+
+
 cdef void source_free(Source* source) noexcept nogil:
     cdef int i
     for i in range(source.stream_count):

@@ -6,39 +6,9 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-_STYLE: Final = Path(__file__).with_name("docs.css").read_text(encoding="utf-8")
+from sfu.problems import MEANINGS
 
-PROBLEMS: Final = {
-    "Bad JSON": "The body is not JSON.",
-    "Bad address": "The value is neither an address nor a network.",
-    "Bad request": "The request is understood but a value is not: `detail` names the place.",
-    "Blocked": "An operator blocked this identity, address or token.",
-    "Blocklist is full": "Remove entries first.",
-    "Body too large": "Send less.",
-    "Body too slow": "The body did not arrive in time.",
-    "Call is busy": "Another writer was faster many times: try again.",
-    "Internal error": "A fault of the server; it is in its log.",
-    "Method not allowed": "`Allow` lists the methods of this URL.",
-    "No Node available": "All Nodes are full, draining or away: try again after `Retry-After`.",
-    "No such Call": "The Call was never placed, or ended long ago.",
-    "No such Node": "No live Node has this id.",
-    "No such Participant": "The identity (or its Track) is not in the Room now.",
-    "No such Room": "The Room was never created, or ended.",
-    "No such kind": "A blocklist holds identities, addresses and tokens.",
-    "Node cannot be reached": "The Node is alive but does not take orders now: try again.",
-    "Node is at capacity": "The Room's Node has no head-room: try again after `Retry-After`.",
-    "Not allowed": "The token is good but does not grant this: `detail` names what is missing.",
-    "Not found": "There is nothing at this URL.",
-    "Room is busy": "Another writer was faster many times: try again.",
-    "Room is full": "`max_participants` are in the Room: try again after `Retry-After`.",
-    "Room is gone": "The Room was deleted while this call ran.",
-    "Store unavailable": "The cluster's state cannot be reached: try again after `Retry-After`.",
-    "Token not accepted": "Missing, malformed, expired, not valid yet, or not signed with a known key.",
-    "Too many Rooms": "`max_rooms` exist: try again after `Retry-After`.",
-    "Too many requests": "A rate limit: try again after `Retry-After`.",
-    "Wrong content type": "`detail` names the one that is needed.",
-}
-"""What the titles of problem documents mean; `type` links here."""
+_STYLE: Final = Path(__file__).with_name("docs.css").read_text(encoding="utf-8")
 
 
 def docs_page(document: dict[str, Any]) -> str:
@@ -65,7 +35,7 @@ def problems_page() -> str:
     """What each problem title means; problem types link to its anchors."""
     rows = "".join(
         f'<tr id="{_anchor(title)}"><th>{escape(title)}</th><td>{escape(text)}</td></tr>'
-        for title, text in sorted(PROBLEMS.items())
+        for title, text in sorted(MEANINGS.items())
     )
     return _page("Headwater problems", f"<h1>Problems</h1><table>{rows}</table>")
 

@@ -18,6 +18,51 @@ DEFAULT_RETRY_AFTER_S: Final = 1.0
 _STATUS_NEEDS_RETRY_AFTER: Final = frozenset({429, 503})
 
 
+MEANINGS: Final = {
+    "Bad JSON": "The body is not JSON.",
+    "Bad address": "The value is neither an address nor a network.",
+    "Bad request": "The request is understood but a value is not: `detail` names the place.",
+    "Blocked": "An operator blocked this identity, address or token.",
+    "Blocklist is full": "Remove entries first.",
+    "Body too large": "Send less.",
+    "Body too slow": "The body did not arrive in time.",
+    "Call is busy": "Another writer was faster many times: try again.",
+    "Fragment without ice-pwd": "An ICE restart needs a new ufrag and a new password.",
+    "ICE session is over": "The ETag is of an earlier ICE session: use the latest.",
+    "If-Match is required": "Send the ETag of the ICE session, or `*` to restart ICE.",
+    "Internal error": "A fault of the server; it is in its log.",
+    "JSON not accepted": "The body is not the JSON that this URL takes: `detail` names the place.",
+    "Method not allowed": "`Allow` lists the methods of this URL.",
+    "No Node available": "All Nodes are full, draining or away: try again after `Retry-After`.",
+    "No such Call": "The Call was never placed, or ended long ago.",
+    "No such Node": "No live Node has this id.",
+    "No such Participant": "The identity (or its Track) is not in the Room now.",
+    "No such Room": "The Room was never created, or ended.",
+    "No such encoding": "The Track has no Encoding of this name.",
+    "No such event stream": "The stream was never opened, or is closed.",
+    "No such kind": "A blocklist holds identities, addresses and tokens.",
+    "No such m-line": "The session has no m-line of this index or mid.",
+    "No such session": "The session is over, or never was at this URL.",
+    "Node cannot be reached": "The Node is alive but does not take orders now: try again.",
+    "Node is at capacity": "The Room's Node has no head-room: try again after `Retry-After`.",
+    "Node is draining": "Join again: another Node will be chosen.",
+    "Node is full": "The Node has no place left: try again after `Retry-After`.",
+    "Not allowed": "The token is good but does not grant this: `detail` names what is missing.",
+    "Not found": "There is nothing at this URL.",
+    "Room is busy": "Another writer was faster many times: try again.",
+    "Room is full": "`max_participants` are in the Room: try again after `Retry-After`.",
+    "Room is gone": "The Room was deleted while this call ran.",
+    "SDP not accepted": "`detail` names the line, or what could not be agreed on.",
+    "Store unavailable": "The cluster's state cannot be reached: try again after `Retry-After`.",
+    "Token not accepted": "Missing, malformed, expired, not valid yet, or not signed with a known key.",
+    "Too many Rooms": "`max_rooms` exist: try again after `Retry-After`.",
+    "Too many event streams": "Close one first.",
+    "Too many requests": "A rate limit: try again after `Retry-After`.",
+    "Wrong content type": "`detail` names the one that is needed.",
+}
+"""What the titles of problem documents mean; `type` links here."""
+
+
 class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body (RFC 9457 section 3.1). `type` is a relative reference that the docs page resolves."""
 

@@ -1,7 +1,7 @@
 """CPU per forwarded packet: a Node with one Worker against the reference loop, in alternation on one machine.
 
-`python -m bench.forwarding`: the same publisher and the same receivers for both; the figure is user + system time of
-the whole measured process (HTTP, DTLS and all) over packets that arrived.
+`python -m bench.forwarding`: the same publisher and the same receivers for both; the figure is user + system
+time of the whole measured process (HTTP, DTLS and all) over packets that arrived.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps({"machine": describe(), "rows": results}, indent=2))
         return 0
-    print(
-        f"{'viewers':>8} {'profile':>8} {'packets/s':>10} {'Node us':>8} {'loop us':>8} {'ratio':>6}  delivered"
-    )
+    print(" viewers  profile  packets/s  Node us  loop us  ratio  delivered")
     for row in results:
         print(
             f"{row['viewers']:>8} {row['profile']:>8} {row['packets_per_s']:>10,} {row['node_us']:>8.3f} "

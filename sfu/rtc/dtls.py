@@ -1,8 +1,10 @@
 """DTLS 1.2 with the use_srtp extension (RFC 6347, RFC 5764) without IO: datagrams in, datagrams and keys out.
 
-OpenSSL does the protocol over memory BIOs. One `DtlsIdentity` (certificate and cached OpenSSL context) serves
-every association of a process: a context for each would double the CPU of a handshake. The far end's
-certificate is proven by the fingerprint of its SDP (RFC 8122), not by a chain.
+OpenSSL does the handshake over memory BIOs. Afterwards all that may still come is a repeated last flight and
+an alert: OpenSSL's state (75 KB) is dropped, `sealed.py` keeps what those need. One `DtlsIdentity`
+(certificate and cached OpenSSL context) serves every association of a process: a context for each would
+double the CPU of a handshake. The far end's certificate is proven by the fingerprint of its SDP (RFC 8122),
+not by a chain.
 """
 
 import hashlib
@@ -18,12 +20,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
+from sfu.rtc.sealed import RECORD_HEADER_BYTES, SealedAssociation, Secrets
+
 MTU_BYTES: Final = 1200
-RECORD_HEADER_BYTES: Final = 13
 DTLS_1_2: Final = 0xFEFD
 SSL_MODE_RELEASE_BUFFERS: Final = 0x10
 FINGERPRINT_HASHES: Final = {"sha-256": hashlib.sha256, "sha-384": hashlib.sha384, "sha-512": hashlib.sha512}
-CIPHERS: Final = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"
+CIPHER: Final = b"ECDHE-ECDSA-AES128-GCM-SHA256"
+"""The one that every WebRTC endpoint has (RFC 8827 section 6.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class DtlsIdentity:
         self.context = SSL.Context(SSL.DTLS_METHOD)
         self.context.set_min_proto_version(DTLS_1_2)
         self.context.set_max_proto_version(DTLS_1_2)
-        self.context.set_cipher_list(CIPHERS)
+        self.context.set_cipher_list(CIPHER)
         self.context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_TICKET)
         self.context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         self.context.set_mode(SSL_MODE_RELEASE_BUFFERS)
@@ -101,78 +105,86 @@ class DtlsAssociation:
         self.reason = ""
         self._fingerprints = tuple(fingerprints)
         self._role = role
-        self._ssl = SSL.Connection(identity.context, None)
-        self._ssl.set_ciphertext_mtu(MTU_BYTES)
-        if role == "server":
-            self._ssl.set_accept_state()
-        else:
-            self._ssl.set_connect_state()
+        self._handshake: SSL.Connection | None = self._begin(identity)
+        self._sealed: SealedAssociation | None = None
 
     def start(self) -> list[bytes]:
         """The first flight of a client; a server has none."""
-        return self._advance()
+        return self._advance(self._handshake) if self._handshake else []
 
     def receive(self, datagram: bytes) -> list[bytes]:
         """Takes one datagram of the far end and returns those to send back."""
-        if self.state in (DtlsState.FAILED, DtlsState.CLOSED):
+        if self._handshake:
+            self._handshake.bio_write(datagram)
+            return self._advance(self._handshake)
+        if self._sealed is None:
             return []
-        self._ssl.bio_write(datagram)
-        return self._advance()
+        out = self._sealed.receive(datagram)
+        if self._sealed.closed:
+            self.state, self.reason, self._sealed = DtlsState.CLOSED, "close_notify", None
+        return out
 
     def timeout_s(self) -> float | None:
         """Seconds until `handle_timeout` is due, or None while no flight is waiting for its answer."""
-        if self.state is not DtlsState.CONNECTING:
+        if self._handshake is None:
             return None
-        due: float | None = self._ssl.DTLSv1_get_timeout()
+        due: float | None = self._handshake.DTLSv1_get_timeout()
         return due
 
     def handle_timeout(self) -> list[bytes]:
         """Repeats the last flight if it is due (RFC 6347 section 4.2.4)."""
-        if self.state is not DtlsState.CONNECTING:
+        if self._handshake is None:
             return []
         try:
-            self._ssl.DTLSv1_handle_timeout()
+            self._handshake.DTLSv1_handle_timeout()
         except SSL.Error as error:
             self._fail(f"DTLS gave up: {_describe(error)}")
-        return self._outgoing()
+            return []
+        return _outgoing(self._handshake)
 
     def close(self) -> list[bytes]:
         """Ends the association; returns the close_notify alert if there is a far end to tell."""
-        if self.state is DtlsState.CONNECTED:
-            try:
-                self._ssl.shutdown()
-            except SSL.Error:
-                pass
-        out = self._outgoing() if self.state is DtlsState.CONNECTED else []
+        out = [self._sealed.close_notify()] if self._sealed else []
+        self._handshake = self._sealed = None
         self.state = DtlsState.CLOSED
         return out
 
-    def _advance(self) -> list[bytes]:
-        try:
-            if self.state is DtlsState.CONNECTING:
-                self._ssl.do_handshake()
-                self._establish()
-            while self.state is DtlsState.CONNECTED:
-                self._ssl.recv(MTU_BYTES)
-        except SSL.WantReadError:
-            pass
-        except SSL.ZeroReturnError:
-            self.state = DtlsState.CLOSED
-            self.reason = "close_notify"
-        except SSL.Error as error:
-            self._fail(f"DTLS failed: {_describe(error)}")
-        return self._outgoing()
+    def _begin(self, identity: DtlsIdentity) -> SSL.Connection:
+        connection = SSL.Connection(identity.context, None)
+        connection.set_ciphertext_mtu(MTU_BYTES)
+        if self._role == "server":
+            connection.set_accept_state()
+        else:
+            connection.set_connect_state()
+        return connection
 
-    def _establish(self) -> None:
-        certificate = self._ssl.get_peer_certificate(as_cryptography=True)
+    def _advance(self, handshake: SSL.Connection) -> list[bytes]:
+        try:
+            handshake.do_handshake()
+        except SSL.WantReadError:
+            return _outgoing(handshake)
+        except SSL.Error as error:
+            last_words = _outgoing(handshake)
+            self._fail(f"DTLS failed: {_describe(error)}")
+            return last_words
+        last_flight = _outgoing(handshake)
+        self._establish(handshake, last_flight)
+        return last_flight
+
+    def _establish(self, handshake: SSL.Connection, last_flight: list[bytes]) -> None:
+        certificate = handshake.get_peer_certificate(as_cryptography=True)
         if certificate is None or not self._proves(certificate.public_bytes(Encoding.DER)):
             self._fail("the certificate does not match the fingerprint of the SDP")
             return
-        profile = _profile_named(self._ssl.get_selected_srtp_profile().decode())
+        profile = _profile_named(handshake.get_selected_srtp_profile().decode())
         if profile is None:
             self._fail("no SRTP protection profile in common")
             return
-        self.keys = self._export(profile)
+        self.keys = self._export(handshake, profile)
+        randoms = handshake.client_random() or b"", handshake.server_random() or b""
+        secrets = Secrets(handshake.master_key() or b"", *randoms)
+        self._sealed = SealedAssociation(secrets, last_flight, is_server=self._role == "server")
+        self._handshake = None
         self.state = DtlsState.CONNECTED
 
     def _proves(self, der: bytes) -> bool:
@@ -182,10 +194,10 @@ class DtlsAssociation:
             for algorithm, value in self._fingerprints
         )
 
-    def _export(self, profile: SrtpProfile) -> SrtpKeys:
+    def _export(self, handshake: SSL.Connection, profile: SrtpProfile) -> SrtpKeys:
         """RFC 5764 section 4.2: client key, server key, client salt, server salt."""
         key, salt = profile.key_bytes, profile.salt_bytes
-        block = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
+        block = handshake.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
         client = block[:key] + block[2 * key : 2 * key + salt]
         server = block[key : 2 * key] + block[2 * key + salt :]
         if self._role == "server":
@@ -193,17 +205,17 @@ class DtlsAssociation:
         return SrtpKeys(profile.number, rx=server, tx=client)
 
     def _fail(self, reason: str) -> None:
-        self.state = DtlsState.FAILED
-        self.reason = reason
+        self.state, self.reason, self._handshake = DtlsState.FAILED, reason, None
 
-    def _outgoing(self) -> list[bytes]:
-        """Whatever OpenSSL wrote, cut at record boundaries into datagrams of at most `MTU_BYTES`."""
-        stream = bytearray()
-        while True:
-            try:
-                stream += self._ssl.bio_read(65536)
-            except SSL.Error:
-                return _pack_records(bytes(stream))
+
+def _outgoing(handshake: SSL.Connection) -> list[bytes]:
+    """Whatever OpenSSL wrote, cut at record boundaries into datagrams of at most `MTU_BYTES`."""
+    stream = bytearray()
+    while True:
+        try:
+            stream += handshake.bio_read(65536)
+        except SSL.Error:
+            return _pack_records(bytes(stream))
 
 
 def _pack_records(stream: bytes) -> list[bytes]:

@@ -1,9 +1,11 @@
 """Two associations talk over a lossy wire made of lists."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 
 import pytest
+from OpenSSL import SSL
 
 from sfu.rtc import dtls
 from sfu.rtc.dtls import AEAD_AES_128_GCM, AES128_CM_SHA1_80, DtlsAssociation, DtlsIdentity, DtlsState
@@ -23,6 +25,23 @@ def associate(
     server = DtlsAssociation(node, [("sha-256", claimed)], role="server")
     client = DtlsAssociation(far, [("sha-256", node.fingerprint_sha256)], role="client")
     return server, client
+
+
+def shake_hands_with_openssl(ours: DtlsAssociation, far: DtlsIdentity) -> SSL.Connection:
+    """OpenSSL itself as our client."""
+    theirs = SSL.Connection(far.context, None)
+    theirs.set_ciphertext_mtu(dtls.MTU_BYTES)
+    theirs.set_connect_state()
+    inbox: list[bytes] = []
+    while ours.state is DtlsState.CONNECTING or inbox:
+        try:
+            theirs.do_handshake()
+        except SSL.WantReadError:
+            with suppress(SSL.WantReadError):
+                inbox += ours.receive(theirs.bio_read(4000))
+        theirs.bio_write(inbox.pop(0))
+    theirs.do_handshake()
+    return theirs
 
 
 def shake_hands(server: DtlsAssociation, client: DtlsAssociation) -> list[bytes]:
@@ -76,6 +95,51 @@ def test_close_notify_closes_the_other_end(node: DtlsIdentity) -> None:
         server.receive(datagram)
     assert server.state is DtlsState.CLOSED
     assert server.reason == "close_notify"
+
+
+def test_both_ends_say_goodbye_in_a_way_that_openssl_would_take(node: DtlsIdentity) -> None:
+    far = DtlsIdentity(now=datetime.now(UTC))
+    ours = associate(node, far)[0]
+    theirs = shake_hands_with_openssl(ours, far)
+    for datagram in ours.close():
+        theirs.bio_write(datagram)
+    with pytest.raises(SSL.ZeroReturnError):
+        theirs.recv(100)
+
+
+def test_a_goodbye_by_openssl_is_understood(node: DtlsIdentity) -> None:
+    far = DtlsIdentity(now=datetime.now(UTC))
+    ours = associate(node, far)[0]
+    theirs = shake_hands_with_openssl(ours, far)
+    theirs.shutdown()
+    goodbye = theirs.bio_read(2000)
+    ours.receive(goodbye[:-1] + bytes([goodbye[-1] ^ 1]))
+    assert ours.state is DtlsState.CONNECTED
+    ours.receive(goodbye)
+    assert ours.state is DtlsState.CLOSED
+
+
+def test_a_lost_last_flight_is_sent_again_when_the_far_end_repeats_its_own(node: DtlsIdentity) -> None:
+    far = DtlsIdentity(now=datetime.now(UTC))
+    server, client = associate(node, far)
+    hello = [out for datagram in client.start() for out in server.receive(datagram)]
+    finished = [out for datagram in hello for out in client.receive(datagram)]
+    lost = [out for datagram in finished for out in server.receive(datagram)]
+    assert server.state is DtlsState.CONNECTED
+    assert client.state is DtlsState.CONNECTING
+    again = [out for datagram in finished for out in server.receive(datagram)]
+    assert set(again) == set(lost)
+    for datagram in again:
+        client.receive(datagram)
+    assert client.state is DtlsState.CONNECTED
+
+
+def test_repetition_does_not_go_on_for_ever(node: DtlsIdentity) -> None:
+    server, client = associate(node, DtlsIdentity(now=datetime.now(UTC)))
+    hello = [out for datagram in client.start() for out in server.receive(datagram)]
+    finished = [out for datagram in hello for out in client.receive(datagram)]
+    answers = [bool(server.receive(finished[-1])) for _ in range(100)]
+    assert not answers[-1]
 
 
 def test_a_lost_flight_is_due_again(node: DtlsIdentity) -> None:

@@ -6,11 +6,13 @@ lands with its body here, seeds in `corpus/<target>/` and a row in THREAT_MODEL.
 """
 
 from collections.abc import Callable, Hashable
+from functools import cache
 
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
 from sfu.rtc.negotiate import NegotiationError, negotiate
 from sfu.rtc.sdp import SdpError, parse, parse_fragment
+from tests.fastpath.probes import srtp_probe, stream_probe
 from tests.fastpath.probes import wire_probe as probe
 from tests.support.offers import LOCAL, terms
 
@@ -68,6 +70,16 @@ def extensions(data: bytes) -> Hashable:
 @target
 def rtcp(data: bytes) -> Hashable:
     """Packets cover the compound in order; no reader finds more items than the body holds."""
+    return read_rtcp(data), read_rtcp(with_length(data, 2, len(data) // 4 - 1))
+
+
+def with_length(data: bytes, at: int, length: int) -> bytes:
+    """The same in whole words with a right length field, which mutations seldom leave alone."""
+    whole = data[: len(data) // 4 * 4]
+    return whole[:at] + max(length, 0).to_bytes(2, "big") + whole[at + 2 :] if len(whole) > at + 2 else whole
+
+
+def read_rtcp(data: bytes) -> Hashable:
     blocks = probe.rtcp_parse(data)
     if isinstance(blocks, int):
         return REFUSED
@@ -88,6 +100,10 @@ def rtcp(data: bytes) -> Hashable:
 @target
 def stun(data: bytes) -> Hashable:
     """A message fills its datagram; nothing is authentic under a password that its writer did not have."""
+    return read_stun(data), read_stun(with_length(data, 2, len(data) // 4 * 4 - 20))
+
+
+def read_stun(data: bytes) -> Hashable:
     m = probe.stun_parse(data, b"not the password")
     if isinstance(m, int):
         return REFUSED
@@ -170,6 +186,73 @@ def dependency(data: bytes) -> Hashable:
     first = d["start_of_frame"] << 7 | d["end_of_frame"] << 6 | d["template_id"]
     assert bytes([first]) + d["frame_number"].to_bytes(2, "big") == data[:3]
     return data[0] >> 6, d["has_structure"], d["has_active_targets"]
+
+
+@cache
+def contexts() -> list[tuple[srtp_probe.Engine, srtp_probe.Context]]:
+    """Each profile on each back end, under keys that no fuzzed bytes were made with."""
+    engines = [srtp_probe.Engine(back_end) for back_end in {srtp_probe.OPENSSL, srtp_probe.best_backend()}]
+    names = ("AES128_CM_SHA1_80", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM")
+    profiles = [getattr(srtp_probe, name) for name in names]
+    return [
+        (
+            engine,
+            srtp_probe.Context(
+                engine,
+                profile,
+                bytes(range(srtp_probe.key_bytes(profile))),
+                bytes(range(srtp_probe.salt_bytes(profile))),
+            ),
+        )
+        for engine in engines
+        for profile in profiles
+    ]
+
+
+@target
+def srtp(data: bytes) -> Hashable:
+    """Nothing is authentic that was not protected; what was protected comes back whole."""
+    header = probe.rtp_parse(data)
+    if isinstance(header, int):
+        return REFUSED
+    size = header["header_bytes"]
+    whole = data[: max(size, 1400)]
+    refusals = []
+    for engine, context in contexts():
+        refusals.append(engine.unprotect(context, data, size, 0))
+        if size <= 1400:
+            (sent,) = engine.protect([(context, whole, size, 7)])
+            assert engine.unprotect(context, sent, size, 7) == whole[size:]
+    assert all(isinstance(refusal, int) and refusal < 0 for refusal in refusals)
+    return tuple(refusals), min(len(whole) - size, 40)
+
+
+@target
+def srtcp(data: bytes) -> Hashable:
+    """Nothing is authentic that was not protected; a compound that was comes back with its index."""
+    refusals = []
+    whole = data[:1400]
+    for engine, context in contexts():
+        refusals.append(engine.unprotect_rtcp(context, data))
+        sent = engine.protect_rtcp(context, whole, 9)
+        if isinstance(sent, bytes):
+            assert engine.unprotect_rtcp(context, sent) == (whole, 9)
+    assert all(isinstance(refusal, int) and refusal < 0 for refusal in refusals)
+    return tuple(refusals), min(len(data), 64)
+
+
+@target
+def transport_feedback(data: bytes) -> Hashable:
+    """There are as many arrivals as the status count says, each within its deltas."""
+    parsed = stream_probe.twcc_parse(data, 2048)
+    if isinstance(parsed, int):
+        return REFUSED
+    ticks = parsed["ticks"]
+    assert len(ticks) == int.from_bytes(data[10:12], "big") <= 2048
+    came = [tick for tick in ticks if tick is not None]
+    assert all(-0x8000 * len(ticks) <= tick <= 0x7FFF * len(ticks) for tick in came)
+    assert len(data) >= 16 + len(came)
+    return min(len(ticks), 64), min(len(came), 16)
 
 
 @target

@@ -19,7 +19,7 @@ from sfu.config import Config
 from sfu.media.plane import MediaPlane
 from sfu.media.transport import Transport, TransportPhase
 from sfu.node import upkeep
-from sfu.node.addresses import media_addresses
+from sfu.node.addresses import media_addresses, media_bind_address
 from sfu.node.control import Control
 from sfu.node.desk import Desk
 from sfu.node.ledger import Ledger
@@ -174,7 +174,7 @@ def worker_configs(config: Config, node_id: str) -> list[WorkerConfig]:
     return [
         WorkerConfig(
             index=index,
-            bind_address="127.0.0.1" if config.on_loopback and not config.media_ip else "0.0.0.0",
+            bind_address=media_bind_address(config),
             port=config.media_port + index if config.media_port else 0,
             node_hint=node_hint_of(node_id),
             crypto=config.crypto,

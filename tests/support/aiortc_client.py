@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from array import array
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from unittest.mock import patch
@@ -23,6 +23,7 @@ from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamT
 
 Tap = Callable[[bool, bytes], None]
 """Called with (is RTCP, plain packet) for everything received."""
+Inner = Callable[..., Awaitable[None]]
 
 
 class Tone(AudioStreamTrack):
@@ -125,9 +126,11 @@ def _listen_in(transport: object, tap: Tap) -> None:
     for name, is_rtcp in (("_handle_rtp_data", False), ("_handle_rtcp_data", True)):
         inner = getattr(transport, name)
 
-        async def tapped(data: bytes, *rest: object, inner=inner, is_rtcp=is_rtcp) -> None:  # type: ignore[no-untyped-def]
+        async def tapped(
+            data: bytes, *, inner: Inner = inner, is_rtcp: bool = is_rtcp, **rest: object
+        ) -> None:
             tap(is_rtcp, data)
-            await inner(data, *rest)
+            await inner(data, **rest)
 
         if not getattr(inner, "tapped", False):
             tapped.tapped = True  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from sfu.media.plane import PlaneSubscription, PublishedTrack
 from sfu.media.transport import Transport
 from sfu.node.rooms import OpenRoom
 from sfu.room.participant import Participant
-from sfu.rtc.parameters import MediaSection, NegotiatedSession
+from sfu.rtc.parameters import MediaSection
 from sfu.signaling.messages import LayerWish, ServerEvent
 from sfu.signaling.session import Session
 
@@ -22,14 +22,14 @@ LISTENER_EVENTS: Final = 64
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One stay. `sections` maps sids of Tracks and Subscriptions to the m-lines they were negotiated on."""
+    """One stay. `sections` maps sids of Tracks and Subscriptions to their m-lines among `m_lines`."""
 
     participant: Participant
     room: OpenRoom
     grant: Grant
     transport: Transport
     session: Session
-    negotiated: NegotiatedSession
+    m_lines: tuple[MediaSection, ...]
     asked_at_us: int
     sections: dict[str, MediaSection] = field(default_factory=dict)
     tracks: dict[str, PublishedTrack] = field(default_factory=dict)

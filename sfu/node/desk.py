@@ -37,7 +37,7 @@ class Desk:
         session.restarted(ufrag)
         call.log.info("ice_restarted", generation=session.generation)
         local = join.local_transport(self._parts, call.transport, call.participant.sid)
-        return write_restart(call.negotiated.sections, local)
+        return write_restart(call.m_lines, local)
 
     async def leave(self, session: Session) -> None:
         """Ends the Call."""

@@ -48,7 +48,8 @@ async def join(parts: Parts, request: JoinRequest) -> JoinAnswer:
         negotiated = negotiate(offer, local, terms_of(parts, request, grant))
         transport.associate(*far_end_of(negotiated), parts.dtls)
         session = new_session(parts, request, participant, negotiated)
-        call = Call(participant, room, grant, transport, session, negotiated, asked_at_us)
+        m_lines = parts.shared.sections(negotiated.sections)
+        call = Call(participant, room, grant, transport, session, m_lines, asked_at_us)
         await enter(parts, call, wish_of(request))
     except BaseException:
         parts.plane.close_transport(transport)
@@ -166,8 +167,10 @@ def wish_of(request: JoinRequest) -> Wish:
 
 async def enter(parts: Parts, call: Call, wish: Wish) -> None:
     """Lets the Participant into the Room with all its m-lines; undone if the packet core refuses."""
-    tracks = [make_track(parts, call, section) for section in call.negotiated.receiving()]
-    subscriptions = [make_subscription(parts, call, section, wish) for section in call.negotiated.sending()]
+    tracks = [make_track(parts, call, section) for section in call.m_lines if section.direction.receives]
+    subscriptions = [
+        make_subscription(parts, call, section, wish) for section in call.m_lines if section.direction.sends
+    ]
     room = call.room.room
     parts.calls.add(call)
     try:

@@ -9,6 +9,7 @@ from sfu.media.plane import MediaPlane
 from sfu.node.calls import Calls
 from sfu.node.ledger import Ledger
 from sfu.node.rooms import Rooms
+from sfu.node.shared import SharedValues
 from sfu.rtc.dtls import DtlsIdentity
 from sfu.rtc.ice import host_priority
 from sfu.rtc.parameters import Candidate
@@ -32,6 +33,7 @@ class Parts:
     ice_servers: Callable[[str], tuple[IceServer, ...]]
     rooms: Rooms = field(default_factory=Rooms)
     calls: Calls = field(default_factory=Calls)
+    shared: SharedValues = field(default_factory=SharedValues)
     draining: bool = False
 
     def candidates(self, port: int) -> tuple[Candidate, ...]:

@@ -3,23 +3,20 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, getenv
 from libc.string cimport memcpy, memset, strcmp
-from posix.stdlib cimport posix_memalign
 
 from sfu._fastpath.includes.ipsec_mb cimport IMB_MGR, free_mb_mgr, gcm_key_data
 from sfu._fastpath.includes.openssl_evp cimport (
     CRYPTO_memcmp,
-    EVP_CIPHER,
     EVP_CIPHER_CTX,
     EVP_CIPHER_CTX_free,
     EVP_CipherInit_ex,
-    EVP_aes_128_ctr,
-    EVP_aes_128_gcm,
-    EVP_aes_256_gcm,
     OPENSSL_cleanse,
 )
 from sfu._fastpath.stream.srtp_ipsec_mb cimport (
+    CACHE_LINE,
     CTR_SCHEDULE_BYTES,
     CmBurst,
+    mb_aligned,
     mb_burst_add,
     mb_burst_init,
     mb_burst_run,
@@ -48,11 +45,16 @@ from sfu._fastpath.stream.srtp_openssl cimport (
     openssl_open,
     openssl_seal,
 )
-from sfu._fastpath.wire.drops cimport DROP_AUTH_FAILED, DROP_REPLAYED, DROP_RTCP_MALFORMED, DROP_RTP_MALFORMED, DROP_TOO_OLD
+from sfu._fastpath.wire.drops cimport (
+    DROP_AUTH_FAILED,
+    DROP_REPLAYED,
+    DROP_RTCP_MALFORMED,
+    DROP_RTP_MALFORMED,
+    DROP_TOO_OLD,
+)
 from sfu._fastpath.wire.endian cimport load_be16, load_be32, store_be32
 
 cdef enum:
-    CACHE_LINE = 64
     SHA1_80_TAG_BYTES = 10
     ROC_BYTES = 4
     RTCP_HEADER_BYTES = 8       # what SRTCP leaves readable
@@ -90,23 +92,8 @@ cdef inline bint is_gcm(int profile) noexcept nogil:
     return profile != SRTP_AES128_CM_SHA1_80
 
 
-cdef inline int slot_of(int profile) noexcept nogil:
+cdef inline int rtcp_slot(int profile) noexcept nogil:
     return 0 if profile == SRTP_AES128_CM_SHA1_80 else profile - SRTP_AEAD_AES_128_GCM + 1
-
-
-cdef const EVP_CIPHER* cipher_of(int profile) noexcept nogil:
-    if profile == SRTP_AES128_CM_SHA1_80:
-        return EVP_aes_128_ctr()
-    return EVP_aes_128_gcm() if profile == SRTP_AEAD_AES_128_GCM else EVP_aes_256_gcm()
-
-
-cdef void* aligned_new(size_t n) noexcept nogil:
-    """Zeroed memory on a cache line boundary, or NULL."""
-    cdef void* made = NULL
-    if posix_memalign(&made, CACHE_LINE, n) != 0:
-        return NULL
-    memset(made, 0, n)
-    return made
 
 
 # Profiles
@@ -139,7 +126,7 @@ cdef SrtpEngine* srtp_engine_new(int backend) noexcept nogil:
     cdef bint ok
     if backend != SRTP_BACKEND_OPENSSL and not (backend == SRTP_BACKEND_IPSEC_MB and mb_supported()):
         return NULL
-    engine = <SrtpEngine*>aligned_new(sizeof(SrtpEngine))
+    engine = <SrtpEngine*>mb_aligned(sizeof(SrtpEngine))
     if engine == NULL:
         return NULL
     engine.backend = backend
@@ -152,8 +139,8 @@ cdef SrtpEngine* srtp_engine_new(int backend) noexcept nogil:
 
 cdef bint engine_open_mb(SrtpEngine* engine) noexcept nogil:
     engine.mb = mb_new()
-    engine.rtcp_schedule = aligned_new(sizeof(gcm_key_data))
-    engine.burst = <CmBurst*>aligned_new(sizeof(CmBurst))
+    engine.rtcp_schedule = mb_aligned(sizeof(gcm_key_data))
+    engine.burst = <CmBurst*>mb_aligned(sizeof(CmBurst))
     if engine.mb == NULL or engine.rtcp_schedule == NULL or engine.burst == NULL:
         return False
     mb_burst_init(engine.burst)
@@ -161,10 +148,9 @@ cdef bint engine_open_mb(SrtpEngine* engine) noexcept nogil:
 
 
 cdef bint engine_open_openssl(SrtpEngine* engine) noexcept nogil:
-    cdef int[PROFILES] profiles = [SRTP_AES128_CM_SHA1_80, SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM]
-    cdef int i
-    for i in range(PROFILES):
-        engine.rtcp_ciphers[slot_of(profiles[i])] = openssl_cipher(cipher_of(profiles[i]), NULL)
+    engine.rtcp_ciphers[rtcp_slot(SRTP_AES128_CM_SHA1_80)] = openssl_cipher(False, 16, NULL)
+    engine.rtcp_ciphers[rtcp_slot(SRTP_AEAD_AES_128_GCM)] = openssl_cipher(True, 16, NULL)
+    engine.rtcp_ciphers[rtcp_slot(SRTP_AEAD_AES_256_GCM)] = openssl_cipher(True, 32, NULL)
     return engine.rtcp_ciphers[0] != NULL and engine.rtcp_ciphers[1] != NULL and engine.rtcp_ciphers[2] != NULL
 
 
@@ -199,7 +185,7 @@ cdef SrtpContext* srtp_context_new(SrtpEngine* engine, int profile, const uint8_
         return NULL
     if engine.backend == SRTP_BACKEND_IPSEC_MB:
         schedule = sizeof(gcm_key_data) if is_gcm(profile) else CTR_SCHEDULE_BYTES
-    context = <SrtpContext*>aligned_new(header + schedule)
+    context = <SrtpContext*>mb_aligned(header + schedule)
     if context == NULL:
         return NULL
     context.profile = profile
@@ -232,7 +218,7 @@ cdef bint context_key(SrtpEngine* engine, SrtpContext* context, const uint8_t* m
     if engine.backend == SRTP_BACKEND_IPSEC_MB:
         mb_schedule(engine.mb, context.key_bytes, is_gcm(context.profile), rtp.encryption, context.rtp_key)
     else:
-        context.rtp_key = openssl_cipher(cipher_of(context.profile), rtp.encryption)
+        context.rtp_key = openssl_cipher(is_gcm(context.profile), context.key_bytes, rtp.encryption)
     OPENSSL_cleanse(&rtp, sizeof(SessionKeys))
     OPENSSL_cleanse(&rtcp, sizeof(SessionKeys))
     return context.rtp_key != NULL
@@ -262,7 +248,7 @@ cdef void* rtcp_key(SrtpEngine* engine, SrtpContext* context) noexcept nogil:
     if engine.backend == SRTP_BACKEND_IPSEC_MB:
         mb_schedule(engine.mb, context.key_bytes, is_gcm(context.profile), context.rtcp_key, engine.rtcp_schedule)
         return engine.rtcp_schedule
-    cipher = engine.rtcp_ciphers[slot_of(context.profile)]
+    cipher = engine.rtcp_ciphers[rtcp_slot(context.profile)]
     return cipher if EVP_CipherInit_ex(cipher, NULL, NULL, context.rtcp_key, NULL, -1) == 1 else NULL
 
 
@@ -277,6 +263,13 @@ cdef inline bint seal(SrtpEngine* engine, void* key, int key_bytes, CipherPass* 
         mb_seal(engine.mb, key_bytes, key, p)
         return True
     return openssl_seal(<EVP_CIPHER_CTX*>key, p)
+
+
+cdef inline bint hmac_verified(const HmacKey* key, const uint8_t* packet, int n, const uint8_t* roc,
+                               const uint8_t* tag) noexcept nogil:
+    cdef uint8_t[DIGEST_BYTES] digest
+    hmac_sha1(key, packet, n, roc, digest)
+    return CRYPTO_memcmp(digest, tag, SHA1_80_TAG_BYTES) == 0
 
 
 cdef inline bint unseal(SrtpEngine* engine, void* key, int key_bytes, CipherPass* p) noexcept nogil:
@@ -369,6 +362,7 @@ cdef void protect_staged(SrtpEngine* engine) noexcept nogil:
 cdef int unprotect(SrtpEngine* engine, SrtpContext* context, const uint8_t* packet, int packet_bytes,
                    int header_bytes, uint32_t roc, uint8_t* payload_out) noexcept nogil:
     cdef CipherPass p
+    cdef uint8_t[ROC_BYTES] counter
     cdef int end = packet_bytes - srtp_trailer_bytes(context.profile)
     if end < header_bytes:
         return -DROP_RTP_MALFORMED
@@ -381,18 +375,10 @@ cdef int unprotect(SrtpEngine* engine, SrtpContext* context, const uint8_t* pack
     if is_gcm(context.profile):
         memcpy(p.tag, packet + end, GCM_TAG_BYTES)
         return p.payload_bytes if unseal(engine, context.rtp_key, context.key_bytes, &p) else -DROP_AUTH_FAILED
-    if not cm_verified(&context.rtp_hmac, packet, end, roc, packet + end):
+    store_be32(counter, roc)
+    if not hmac_verified(&context.rtp_hmac, packet, end, counter, packet + end):
         return -DROP_AUTH_FAILED
     return p.payload_bytes if ctr(engine, context.rtp_key, &p) else -DROP_AUTH_FAILED
-
-
-cdef inline bint cm_verified(const HmacKey* key, const uint8_t* packet, int n, uint32_t roc,
-                             const uint8_t* tag) noexcept nogil:
-    cdef uint8_t[ROC_BYTES] counter
-    cdef uint8_t[DIGEST_BYTES] digest
-    store_be32(counter, roc)
-    hmac_sha1(key, packet, n, counter, digest)
-    return CRYPTO_memcmp(digest, tag, SHA1_80_TAG_BYTES) == 0
 
 
 # RTCP: 8 bytes readable, then ciphertext; then GCM has tag and E|index, SHA1 profiles have E|index and tag
@@ -431,13 +417,15 @@ cdef int unprotect_rtcp(SrtpEngine* engine, SrtpContext* context, uint8_t* packe
     cdef CipherPass p
     cdef uint8_t[RTCP_AAD_BYTES] aad
     cdef uint32_t flagged_index
+    cdef const uint8_t* tag
     cdef void* key
     if plain < RTCP_HEADER_BYTES:
         return -DROP_RTCP_MALFORMED
     flagged_index = load_be32(packet + (n - RTCP_INDEX_BYTES if gcm else plain))
     if not flagged_index & E_FLAG:
         return -DROP_AUTH_FAILED
-    if not gcm and not rtcp_cm_verified(context, packet, plain):
+    tag = packet + plain + (0 if gcm else RTCP_INDEX_BYTES)
+    if not gcm and not hmac_verified(&context.rtcp_hmac, packet, plain + RTCP_INDEX_BYTES, NULL, tag):
         return -DROP_AUTH_FAILED
     key = rtcp_key(engine, context)
     if key == NULL:
@@ -445,7 +433,7 @@ cdef int unprotect_rtcp(SrtpEngine* engine, SrtpContext* context, uint8_t* packe
     begin_rtcp(&p, context, packet, plain, flagged_index)
     if gcm:
         rtcp_aad(aad, &p, packet, flagged_index)
-        memcpy(p.tag, packet + plain, GCM_TAG_BYTES)
+        memcpy(p.tag, tag, GCM_TAG_BYTES)
     if not (unseal(engine, key, context.key_bytes, &p) if gcm else ctr(engine, key, &p)):
         return -DROP_AUTH_FAILED
     index_out[0] = flagged_index & ~E_FLAG
@@ -466,13 +454,6 @@ cdef inline void rtcp_aad(uint8_t* aad, CipherPass* p, const uint8_t* packet, ui
     store_be32(aad + RTCP_HEADER_BYTES, flagged_index)
     p.aad = aad
     p.aad_bytes = RTCP_AAD_BYTES
-
-
-cdef inline bint rtcp_cm_verified(SrtpContext* context, const uint8_t* packet, int plain) noexcept nogil:
-    cdef uint8_t[DIGEST_BYTES] digest
-    cdef int n = plain + RTCP_INDEX_BYTES
-    hmac_sha1(&context.rtcp_hmac, packet, n, NULL, digest)
-    return CRYPTO_memcmp(digest, packet + n, SHA1_80_TAG_BYTES) == 0
 
 
 # Replay window: bit k stands for the packet k before the highest

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
+from posix.stdlib cimport posix_memalign
 
 from sfu._fastpath.includes.ipsec_mb cimport (
     IMB_AES128_GCM_DEC,
@@ -36,6 +37,7 @@ from sfu._fastpath.stream.srtp_keys cimport IV_GCM_AT, HmacKey
 from sfu._fastpath.stream.srtp_openssl cimport GCM_TAG_BYTES, CipherPass
 
 cdef enum:
+    CACHE_LINE = 64
     BURST = 128                 # IMB_MAX_BURST_SIZE
     HMAC_TAG_BYTES = 12         # what the library writes; SRTP keeps 10
     CTR_SCHEDULE_BYTES = 11 * 16
@@ -46,6 +48,15 @@ cdef struct CmBurst:            # rows of one burst; what never changes in a job
     uint8_t[BURST][16] tags
     const uint8_t* packets[BURST]
     int count
+
+
+cdef inline void* mb_aligned(size_t n) noexcept nogil:
+    """Zeroed memory on a cache line boundary, as gcm_key_data needs it, or NULL; free() releases it."""
+    cdef void* made = NULL
+    if posix_memalign(&made, CACHE_LINE, n) != 0:
+        return NULL
+    memset(made, 0, n)
+    return made
 
 
 cdef inline bint mb_supported() noexcept nogil:

@@ -1,7 +1,6 @@
 """SRTP's ciphers by OpenSSL EVP: a pre-keyed cipher context, of which only the IV is reset for a packet."""
 
 from libc.stdint cimport uint8_t
-from libc.stddef cimport size_t
 
 from sfu._fastpath.includes.openssl_evp cimport (
     EVP_CIPHER,
@@ -14,6 +13,9 @@ from sfu._fastpath.includes.openssl_evp cimport (
     EVP_CipherUpdate,
     EVP_CTRL_AEAD_GET_TAG,
     EVP_CTRL_AEAD_SET_TAG,
+    EVP_aes_128_ctr,
+    EVP_aes_128_gcm,
+    EVP_aes_256_gcm,
 )
 from sfu._fastpath.stream.srtp_keys cimport IV_GCM_AT
 
@@ -30,9 +32,12 @@ cdef struct CipherPass:         # one cipher over one packet
     uint8_t[GCM_TAG_BYTES] tag  # GCM only: written by seal, compared by open
 
 
-cdef inline EVP_CIPHER_CTX* openssl_cipher(const EVP_CIPHER* cipher, const uint8_t* key) noexcept nogil:
-    """A cipher context, keyed unless `key` is NULL. NULL: libcrypto refused."""
+cdef inline EVP_CIPHER_CTX* openssl_cipher(bint gcm, int key_bytes, const uint8_t* key) noexcept nogil:
+    """A cipher context for GCM or AES-CM, keyed unless `key` is NULL. NULL: libcrypto refused."""
     cdef EVP_CIPHER_CTX* made = EVP_CIPHER_CTX_new()
+    cdef const EVP_CIPHER* cipher = EVP_aes_128_ctr()
+    if gcm:
+        cipher = EVP_aes_256_gcm() if key_bytes == 32 else EVP_aes_128_gcm()
     if made != NULL and EVP_CipherInit_ex(made, cipher, NULL, key, NULL, 1) != 1:
         EVP_CIPHER_CTX_free(made)
         return NULL

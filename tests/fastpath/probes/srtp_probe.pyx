@@ -4,13 +4,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from sfu._fastpath.includes.openssl_evp cimport (
-    EVP_CIPHER_CTX,
-    EVP_CIPHER_CTX_free,
-    EVP_aes_128_ctr,
-    EVP_aes_128_gcm,
-    EVP_aes_256_gcm,
-)
+from sfu._fastpath.includes.openssl_evp cimport EVP_CIPHER_CTX, EVP_CIPHER_CTX_free
 from sfu._fastpath.stream cimport srtp, srtp_keys, srtp_openssl
 
 AES128_CM_SHA1_80 = srtp.SRTP_AES128_CM_SHA1_80
@@ -165,7 +159,7 @@ def packet_iv(bytes salt_row, bytes ssrc, uint64_t index) -> bytes:
 def key_stream(bytes key, bytes iv, int n) -> bytes:
     """`n` bytes of AES-CM key stream."""
     cdef srtp_openssl.CipherPass p
-    cdef EVP_CIPHER_CTX* cipher = srtp_openssl.openssl_cipher(EVP_aes_128_ctr(), key)
+    cdef EVP_CIPHER_CTX* cipher = srtp_openssl.openssl_cipher(False, 16, key)
     zeros = bytes(n)
     out = bytearray(n)
     memcpy(p.iv, <const uint8_t*>iv, 16)
@@ -180,8 +174,7 @@ def key_stream(bytes key, bytes iv, int n) -> bytes:
 def gcm_seal(bytes key, bytes iv_row, bytes aad, bytes plaintext) -> bytes:
     """Ciphertext and tag under a session key."""
     cdef srtp_openssl.CipherPass p
-    cdef EVP_CIPHER_CTX* cipher
-    cipher = srtp_openssl.openssl_cipher(EVP_aes_256_gcm() if len(key) == 32 else EVP_aes_128_gcm(), key)
+    cdef EVP_CIPHER_CTX* cipher = srtp_openssl.openssl_cipher(True, len(key), key)
     out = bytearray(len(plaintext))
     memcpy(p.iv, <const uint8_t*>iv_row, 16)
     p.source = plaintext

@@ -9,7 +9,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := PYTHONWARNINGS=ignore $(PYTHON) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PYTHON) -m pytest
-SCRIPTS := .ci/run $(wildcard tools/*)
+SCRIPTS := .ci/run $(filter-out %.allow,$(wildcard tools/*))
 NATIVE := $(shell find sfu bench -name '*.pyx' -o -name '*.pxd')
 PROBES := $(shell find tests -name '*.pyx' -o -name '*.pxd')
 ARGS ?=

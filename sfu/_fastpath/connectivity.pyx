@@ -12,6 +12,7 @@ from sfu._fastpath.core cimport (
 )
 from sfu._fastpath.includes.linux cimport AF_INET6, ntohs
 from sfu._fastpath.ring cimport ring_commit, ring_reserve
+from sfu._fastpath.selection cimport reselect_transport
 from sfu._fastpath.stream.history cimport MAX_PAYLOAD_BYTES
 from sfu._fastpath.tables cimport (
     MAX_ADDRESSES, TRANSPORT_ADDRESS_CHANGED, TRANSPORT_CONNECTED, TRANSPORT_EXPIRED, IceCredentials,
@@ -185,6 +186,8 @@ cdef void learn_address(Core* c, Transport* transport, const Address* address, c
     transport.remote_bytes = d.remote_bytes
     transport.remote_address = address[0]
     transport.has_remote = True
+    if not moved:
+        reselect_transport(c, transport)
     transport.state |= TRANSPORT_CONNECTED | (TRANSPORT_ADDRESS_CHANGED if moved else 0)
     notify(c, c.transport_notices, NOTICE_TRANSPORT, index, transport.handle, transport.state)
 
@@ -240,6 +243,7 @@ cdef void expire_transports(Core* c, uint64_t now_us, uint32_t slice_count) noex
         if now_us > transport.heard_us and now_us - transport.heard_us > c.consent_us:
             transport.state |= TRANSPORT_EXPIRED
             transport.has_remote = False
+            reselect_transport(c, transport)
             notify(c, c.transport_notices, NOTICE_TRANSPORT, c.consent_cursor, transport.handle, transport.state)
 
 

@@ -7,7 +7,7 @@ from sfu._fastpath.batch cimport batch_commit, batch_flush, batch_reserve
 from sfu._fastpath.commands cimport *
 from sfu._fastpath.egress cimport forget_run
 from sfu._fastpath.ingress cimport bind_known_ssrc
-from sfu._fastpath.selection cimport detach, reselect, want_keyframe
+from sfu._fastpath.selection cimport detach, reselect, reselect_all, want_keyframe
 from sfu._fastpath.snapshot cimport take_snapshot
 from sfu._fastpath.stream.serial cimport FIRST_CYCLE
 from sfu._fastpath.stream.srtp cimport (
@@ -70,8 +70,7 @@ cdef void apply_to_track(Core* c, Track* track, Command* command, Reply* reply) 
         track.muted = command.body.flag != 0
         for i in range(track.encoding_count):
             forget_run(c, track.encodings[i])
-            if not track.muted and track.is_video:
-                want_keyframe(c, track.encodings[i])
+        reselect_all(c, track)
     else:
         for i in range(track.encoding_count):
             want_keyframe(c, track.encodings[i])
@@ -129,6 +128,8 @@ cdef void set_srtp(Core* c, Transport* t, const SrtpCommand* keys, Reply* reply)
     t.trailer_bytes = <unsigned short> srtp_trailer_bytes(<int> keys.profile)
     if t.rx == NULL or t.tx == NULL:
         reply.status = STATUS_NO_MEMORY
+        return
+    reselect_transport(c, t)
 
 
 cdef void send_dtls(Core* c, Transport* t, const DatagramCommand* d, Reply* reply) noexcept nogil:

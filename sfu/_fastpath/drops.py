@@ -25,7 +25,6 @@ drop_names: tuple[str, ...] = (
     "rtx_malformed",
     "too_many_ssrcs",
     "rtcp_malformed",
-    "subscription_paused",
     "subscription_no_codec",
     "awaiting_keyframe",
     "layer_filtered",

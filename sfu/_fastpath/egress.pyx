@@ -23,12 +23,11 @@ from sfu._fastpath.tables cimport (
     FEEDBACK_NACK, RUN_PACKETS, ExtProfile, PayloadMapEntry, SentRecord, Transport,
 )
 from sfu._fastpath.wire.drops cimport (
-    DROP_HISTORY_MISS, DROP_LATE, DROP_LAYER_FILTERED, DROP_NO_KEYS, DROP_SUBSCRIPTION_NO_CODEC,
+    DROP_AWAITING_KEYFRAME, DROP_HISTORY_MISS, DROP_LATE, DROP_LAYER_FILTERED, DROP_NO_KEYS, DROP_SUBSCRIPTION_NO_CODEC,
 )
 from sfu._fastpath.wire.endian cimport store_be16
 from sfu._fastpath.wire.extensions cimport (
-    EXT_ABS_SEND_TIME, EXT_MID, EXT_REPAIRED_RID, EXT_RID, EXT_TRANSPORT_CC, EXT_VIDEO_LAYERS_ALLOCATION,
-    ExtWriter, ext_write, ext_writer_close, ext_writer_open,
+    EXT_MID, ExtWriter, ext_write, ext_writer_close, ext_writer_open,
 )
 from sfu._fastpath.wire.rtp cimport rtp_write_header
 
@@ -145,6 +144,8 @@ cdef void forward(Core* c, Subscription* s, Encoding* encoding, SourcePacket* pa
     if s.current != encoding:
         if s.target == encoding and switch_on_offer(c, s, packet):
             replay(c, s)
+        elif s.current == NULL:
+            count_drop(c, DROP_AWAITING_KEYFRAME)
         return
     if s.target != NULL and switch_at_boundary(c, s, packet):
         replay(c, s)

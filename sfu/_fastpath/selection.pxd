@@ -2,10 +2,11 @@
 from libc.stdint cimport uint32_t, uint64_t
 from sfu._fastpath.core cimport Core
 from sfu._fastpath.stream.history cimport SourcePacket
-from sfu._fastpath.tables cimport Encoding, Subscription, Track
+from sfu._fastpath.tables cimport Encoding, Subscription, Track, Transport
 
 cdef void reselect(Core* c, Subscription* s) noexcept nogil
 cdef void reselect_all(Core* c, Track* track) noexcept nogil
+cdef void reselect_transport(Core* c, const Transport* transport) noexcept nogil
 cdef void detach(Core* c, Subscription* s) noexcept nogil
 cdef void restart_listeners(Core* c, Encoding* encoding) noexcept nogil
 cdef void want_keyframe(Core* c, Encoding* encoding) noexcept nogil

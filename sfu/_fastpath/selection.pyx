@@ -10,7 +10,7 @@ from sfu._fastpath.core cimport NOTICE_TRACK, notify
 from sfu._fastpath.stream.history cimport PACKET_KEYFRAME, PACKET_VP8_IDS, history_find
 from sfu._fastpath.stream.layers cimport choose_encoding
 from sfu._fastpath.stream.rewrite cimport Rewrite, rewrite_ids_continue, rewrite_start
-from sfu._fastpath.tables cimport NO_INDEX, index_of, listeners_add, listeners_remove
+from sfu._fastpath.tables cimport NO_INDEX, Transport, index_of, listeners_add, listeners_remove
 
 cdef enum:
     BOUNDARY_WAIT_US = 100000      # longest wait for the end of a frame that may never come
@@ -29,7 +29,7 @@ cdef void reselect(Core* c, Subscription* s) noexcept nogil:
     """Aims at the Encoding that wish and live Encodings call for now."""
     cdef int wanted
     cdef Encoding* encoding
-    if s.track == NULL or s.paused:
+    if s.track == NULL or s.track.muted or s.paused:
         detach(c, s)
         return
     wanted = choose_encoding(s.track.live, s.track.encoding_count, s.wish_encoding)
@@ -66,6 +66,14 @@ cdef void reselect_all(Core* c, Track* track) noexcept nogil:
     while i != <uint32_t> NO_INDEX:
         reselect(c, &c.tables.subscriptions[i])
         i = c.tables.subscriptions[i].next_of_track
+
+
+cdef void reselect_transport(Core* c, const Transport* transport) noexcept nogil:
+    """Starts or stops all Subscriptions of a Transport that just became able or unable to send."""
+    cdef uint32_t i = transport.first_subscription
+    while i != <uint32_t> NO_INDEX:
+        reselect(c, &c.tables.subscriptions[i])
+        i = c.tables.subscriptions[i].next_of_transport
 
 
 cdef void drop_target(Core* c, Subscription* s) noexcept nogil:

@@ -32,7 +32,6 @@ cdef enum Drop:
     # RTCP
     DROP_RTCP_MALFORMED
     # a packet that one Subscription does not send
-    DROP_SUBSCRIPTION_PAUSED
     DROP_SUBSCRIPTION_NO_CODEC
     DROP_AWAITING_KEYFRAME
     DROP_LAYER_FILTERED

@@ -7,7 +7,7 @@ from sfu._fastpath.batch cimport batch_commit, batch_flush, batch_reserve
 from sfu._fastpath.commands cimport *
 from sfu._fastpath.egress cimport forget_run
 from sfu._fastpath.ingress cimport bind_known_ssrc
-from sfu._fastpath.selection cimport detach, reselect, reselect_all, want_keyframe
+from sfu._fastpath.selection cimport detach, reselect, reselect_all, reselect_transport, want_keyframe
 from sfu._fastpath.snapshot cimport take_snapshot
 from sfu._fastpath.stream.serial cimport FIRST_CYCLE
 from sfu._fastpath.stream.srtp cimport (

@@ -1,5 +1,5 @@
 # Every reason why a datagram or packet is not forwarded. One counter each; the names are the `reason` labels of
-# `headwater_drops_total` (tests/arch checks that every member has its name in `drops.pyx`).
+# `headwater_drops_total` (a test holds `sfu/_fastpath/drops.py` equal to this).
 cdef enum Drop:
     DROP_NONE = 0
     # the datagram as such

@@ -37,6 +37,7 @@ class Call:
     wishes: dict[str, LayerWish] = field(default_factory=dict)
     listeners: set[asyncio.Queue[ServerEvent | None]] = field(default_factory=set)
     told_viewers: int = -1
+    told_active: bool = False
     connected: bool = False
     log: Any = field(init=False)
 

@@ -33,8 +33,8 @@ SOURCES: Final = {
 async def join(parts: Parts, request: JoinRequest) -> JoinAnswer:
     """One offer at one door becomes one Call.
 
-    RejectedError: 401 token, 403 grant, 409 Room full, 503 draining or out of room. SdpError,
-    NegotiationError: the offer's fault. Whatever fails leaves nothing behind.
+    RejectedError: 401 token, 403 grant or blocklist, 409 Room full, 429 too many joins, 503 draining or out
+    of room. SdpError, NegotiationError: the offer's fault. Whatever fails leaves nothing behind.
     """
     asked_at_us = parts.now_us()
     grant = admit(parts, request)
@@ -62,7 +62,9 @@ def admit(parts: Parts, request: JoinRequest) -> Grant:
     """The verified Grant, if it is good for this door of this Room now."""
     if parts.draining:
         raise RejectedError(503, "Node is draining", "join again to be placed elsewhere", retry_after_s=1)
-    grant = verify_token(request.token, parts.config.keys, parts.now_us() / 1e6)
+    now_s = parts.now_us() / 1e6
+    grant = verify_token(request.token, parts.config.keys, now_s)
+    parts.gate.check(grant, request.room, address=request.address, now_s=now_s)
     if not grant.may_join(request.room):
         raise RejectedError(403, "Not allowed", f"the token does not let its holder join {request.room}")
     if request.intent != "subscribe" and not publishable_kinds(grant):

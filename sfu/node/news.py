@@ -38,15 +38,12 @@ def present_state(call: Call) -> list[ServerEvent]:
 
 
 def tell_activity(call: Call, subscription: Subscription) -> None:
-    """A Subscription found or lost its Track."""
-    if not call.listeners:
-        return
-    bound = [s for s in call.participant.subscriptions if s.track]
-    if not bound:
-        call.tell(ServerEvent("inactive", EMPTY))
-    elif subscription.track:
-        if len(bound) == 1:
-            call.tell(ServerEvent("active", EMPTY))
+    """A Subscription found or lost its Track: tells what is new about that."""
+    active = any(s.track for s in call.participant.subscriptions)
+    if active != call.told_active:
+        call.told_active = active
+        call.tell(ServerEvent("active" if active else "inactive", EMPTY))
+    if subscription.track and subscription.kind == "video":
         call.tell(layers_of(call))
 
 

@@ -22,6 +22,7 @@ from sfu.node import upkeep
 from sfu.node.addresses import media_addresses, media_bind_address
 from sfu.node.control import Control
 from sfu.node.desk import Desk
+from sfu.node.gate import Gate
 from sfu.node.ledger import Ledger
 from sfu.node.meter import Meter
 from sfu.node.parts import Parts
@@ -54,6 +55,7 @@ class Node:
             plane=plane,
             dtls=DtlsIdentity(now=datetime.now(UTC)),
             ledger=Ledger(store),
+            gate=Gate(config, store),
             metrics=NodeMetrics(),
             now_us=lambda: time.time_ns() // 1000,
             randomness=secrets.token_bytes,
@@ -75,6 +77,7 @@ class Node:
         """Opens the media ports and announces the Node. OSError: a port is taken."""
         self.parts.plane.start()
         self.parts.ledger.start()
+        await self.parts.gate.start()
         self._running = True
         await self.meter.read()
         await self._beat()
@@ -94,6 +97,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.parts.gate.stop()
         await self.parts.ledger.stop()
         self.parts.plane.stop()
         log.info("node_stopped", node=self.node_id)

@@ -7,6 +7,7 @@ from sfu.config import Config
 from sfu.ids import Randomness
 from sfu.media.plane import MediaPlane
 from sfu.node.calls import Calls
+from sfu.node.gate import Gate
 from sfu.node.ledger import Ledger
 from sfu.node.rooms import Rooms
 from sfu.node.shared import SharedValues
@@ -26,6 +27,7 @@ class Parts:
     plane: MediaPlane
     dtls: DtlsIdentity
     ledger: Ledger
+    gate: Gate
     metrics: NodeMetrics
     now_us: Callable[[], int]
     randomness: Randomness

@@ -34,10 +34,13 @@ SENT: Final = frozenset(
         VIDEO_CONTENT_TYPE,
         VIDEO_TIMING,
         COLOR_SPACE,
-        DEPENDENCY_DESCRIPTOR,
     }
 )
-"""Towards viewers: what stays true when a packet is forwarded."""
+"""Towards viewers: what stays true when a packet is forwarded.
+
+Not the dependency descriptor: its frame numbers do not survive a change of Encoding, and libwebrtc leaves picture
+ids and temporal ids out of VP8 payloads wherever it is agreed on.
+"""
 
 FOR_ESTIMATION: Final = frozenset({ABS_SEND_TIME, TRANSPORT_CC})
 """Made anew by every sender, for the bandwidth estimation of one transport."""

@@ -100,7 +100,7 @@ def _wait_until_ready(node: RunningNode, process: subprocess.Popen[bytes]) -> No
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
-    raise AssertionError(f"headwater up did not get ready:\n{node.log.read_text()}")
+    raise AssertionError(f"headwater up did not get ready:\n{node.log.read_text()[-2000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -11,6 +12,8 @@ from urllib.parse import urljoin
 
 import aiohttp
 import jwt
+
+from bench.load.offers import LocalDescription, OfferedTrack, write_offer
 
 TOKEN_TTL_S: Final = 3600
 CREATED: Final = 201
@@ -22,9 +25,9 @@ class DoorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An answer, and where to say goodbye."""
+    """The far end's description, and where to say goodbye."""
 
-    answer: str
+    description: str
     resource: str
 
 
@@ -33,7 +36,9 @@ class Door(Protocol):
 
     async def publish(self, room: str, identity: str, offer: str) -> Admission: ...
 
-    async def watch(self, room: str, identity: str, offer: str) -> Admission: ...
+    async def watch(
+        self, room: str, identity: str, local: LocalDescription, kinds: Sequence[str]
+    ) -> Admission: ...
 
     async def leave(self, admission: Admission, identity: str, room: str) -> None: ...
 
@@ -87,7 +92,10 @@ class HttpDoor:
     async def publish(self, room: str, identity: str, offer: str) -> Admission:
         return await self._post(f"whip/{room}", room, identity, offer)
 
-    async def watch(self, room: str, identity: str, offer: str) -> Admission:
+    async def watch(
+        self, room: str, identity: str, local: LocalDescription, kinds: Sequence[str]
+    ) -> Admission:
+        offer = write_offer(local, [OfferedTrack(kind) for kind in kinds], transport_cc=False)
         return await self._post(f"whep/{room}", room, identity, offer)
 
     async def leave(self, admission: Admission, identity: str, room: str) -> None:

@@ -112,7 +112,7 @@ class Fleet:
         try:
             offer = write_offer(local, tracks, transport_cc=traffic.transport_cc)
             client.admission = await self._door.publish(room, client.identity, offer)
-            remote = read_description(client.admission.answer)
+            remote = read_description(client.admission.description)
             _add_streams(self.engine, transport, remote, tracks, traffic)
             await self._connect(client, local, remote)
         except BaseException:
@@ -126,12 +126,11 @@ class Fleet:
         transport = self.engine.add_sink()
         client = self._new_client(f"viewer-{self._tag}-{transport}-{secrets.token_hex(2)}", room, transport)
         local = self._local()
-        tracks = [OfferedTrack("audio"), OfferedTrack("video")] if audio else [OfferedTrack("video")]
+        kinds = ["audio", "video"] if audio else ["video"]
         try:
-            offer = write_offer(local, tracks, transport_cc=False)
             client.requested_us = time.monotonic_ns() // 1000
-            client.admission = await self._door.watch(room, client.identity, offer)
-            remote = read_description(client.admission.answer)
+            client.admission = await self._door.watch(room, client.identity, local, kinds)
+            remote = read_description(client.admission.description)
             self.engine.set_payload_types(transport, **payload_types(remote))
             await self._connect(client, local, remote)
         except BaseException:

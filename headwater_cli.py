@@ -31,6 +31,7 @@ from sfu.cluster.store import Store
 from sfu.config import DEV_KEY, DEV_SECRET, Config, ConfigError, flags, load_config
 from sfu.node.node import Node
 from sfu.signaling.messages import IceServer
+from sfu.signaling.proxies import behind_proxies
 from sfu.telemetry.logs import configure_logs
 
 Command = Literal["up", "node", "director"]
@@ -131,7 +132,7 @@ async def running(command: Command, config: Config, listener: socket.socket) -> 
         if director:
             await director.start()
             stack.push_async_callback(director.stop)
-        await stack.enter_async_context(answering(routes, listener))
+        await stack.enter_async_context(answering(routes, listener, trusted_proxies=config.trusted_proxies))
         yield node
 
 
@@ -162,9 +163,12 @@ async def start_node(node: Node, config: Config) -> None:
 
 
 @asynccontextmanager
-async def answering(routes: Sequence[web.RouteDef], listener: socket.socket) -> AsyncIterator[None]:
+async def answering(
+    routes: Sequence[web.RouteDef], listener: socket.socket, *, trusted_proxies: Sequence[str]
+) -> AsyncIterator[None]:
     """An HTTP server on `listener` for as long as the context is open."""
-    app = web.Application(middlewares=[explain_errors], client_max_size=MAX_REQUEST_BYTES)
+    middlewares = [explain_errors, behind_proxies(trusted_proxies)]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_REQUEST_BYTES)
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
     await runner.setup()

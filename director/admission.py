@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from director.messages import CreateRoom
-from sfu.cluster.buckets import BucketTable, Rate
+from sfu.cluster.limits import JoinLimits, bucket_table, take
 from sfu.cluster.records import RoomRecord
 from sfu.config import Config, is_loopback
 from sfu.errors import RejectedError
@@ -14,30 +14,17 @@ FULL_ROOM_RETRY_S = 5.0
 
 
 class Admission:
-    """Rates of requests by address, and of joins by address, identity and API key."""
+    """Rates of requests by address, and of joins."""
 
     def __init__(self, config: Config) -> None:
         self._limit_loopback = config.limit_loopback
-        self._requests = _table(config.request_rate_address, config.request_burst_address)
-        self._by_address = _table(config.join_rate_address, config.join_burst_address)
-        self._by_identity = _table(config.join_rate_identity, config.join_burst_identity)
-        self._by_key = _table(config.join_rate_key, config.join_burst_key)
+        self._requests = bucket_table(config.request_rate_address, config.request_burst_address)
+        self.joins = JoinLimits(config)
 
     def check_request(self, address: str, now_s: float) -> None:
         """One request, whatever it asks for; RejectedError 429 when there are too many."""
-        if self._limits(address):
-            _take(self._requests, address, now_s, "requests from this address")
-
-    def check_join(self, *, address: str, room: str, identity: str, key: str, now_s: float) -> None:
-        """One join; RejectedError 429 that says how long to wait."""
-        if not self._limits(address):
-            return
-        _take(self._by_address, address, now_s, "joins from this address")
-        _take(self._by_identity, f"{room}\0{identity}", now_s, "joins of this identity")
-        _take(self._by_key, key, now_s, "joins with this API key")
-
-    def _limits(self, address: str) -> bool:
-        return self._limit_loopback or not is_loopback(address)
+        if self._limit_loopback or not is_loopback(address):
+            take(self._requests, address, now_s, "requests from this address")
 
 
 def check_room(room: RoomRecord, identities: Collection[str], identity: str) -> None:
@@ -63,13 +50,3 @@ def room_limits(wish: CreateRoom, config: Config) -> CreateRoom:
 def _at_most(wish: int, limit: int) -> int:
     """Both count 0 as no limit."""
     return min(wish or limit, limit or wish)
-
-
-def _table(per_s: float, burst: float) -> BucketTable:
-    return BucketTable(Rate(per_s, max(burst, 1.0)))
-
-
-def _take(table: BucketTable, key: str, now_s: float, what: str) -> None:
-    wait_s = table.take(key, now_s)
-    if wait_s > 0:
-        raise RejectedError(429, "Too many requests", f"too many {what}", wait_s)

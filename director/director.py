@@ -78,7 +78,7 @@ class Director:
     ) -> JoinAnswer:
         """THE join line of the Director: admit, place, and hand out what the Node will believe."""
         now_s = self.clock()
-        self.admission.check_join(
+        self.admission.joins.check(
             address=address, room=room_name, identity=wish.identity, key=grant.key, now_s=now_s
         )
         self.cluster.check_blocked(

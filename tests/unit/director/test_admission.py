@@ -21,7 +21,7 @@ CONFIG = Config(
 def join(admission: Admission, now_s: float, address: str = "192.0.2.1", identity: str = "ada") -> float:
     """0 when let in, otherwise Retry-After."""
     try:
-        admission.check_join(address=address, room="lab", identity=identity, key="key", now_s=now_s)
+        admission.joins.check(address=address, room="lab", identity=identity, key="key", now_s=now_s)
     except RejectedError as error:
         if error.code == 429 and error.retry_after_s:
             return error.retry_after_s

@@ -92,18 +92,6 @@ async def test_requests_are_limited_by_address() -> None:
         assert (await scene.ask("GET", "/healthz", grant=None))[0] == 200
 
 
-async def test_forwarded_addresses_are_believed_only_from_proxies() -> None:
-    limits = {"limit_loopback": False, "request_burst_address": 1, "request_rate_address": 0.001}
-    remote = {"headers": {"X-Forwarded-For": "198.51.100.1, 192.0.2.9"}}
-    async with stage(msgspec.structs.replace(CONFIG, **limits)) as scene:
-        assert [(await scene.ask("GET", "/v1/rooms", **remote))[0] for _ in range(3)] == [200, 200, 200]
-    behind = msgspec.structs.replace(CONFIG, **limits, trusted_proxies=("127.0.0.0/8", "192.0.2.0/24"))
-    async with stage(behind) as scene:
-        assert [(await scene.ask("GET", "/v1/rooms", **remote))[0] for _ in range(3)] == [200, 429, 429]
-        forged = {"headers": {"X-Forwarded-For": "203.0.113.1, 198.51.100.1"}}
-        assert (await scene.ask("GET", "/v1/rooms", **forged))[0] == 429
-
-
 async def test_our_own_faults_are_problems_too_and_tell_nothing(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,8 @@ from sfu.room.track import Track
 
 MIN_INTERVAL_US: Final = MICROSECONDS
 PAGE_BYTES: Final = resource.getpagesize()
+ALL_TEMPORAL: Final = 7
+"""The packet core's word for a Subscription that has no limit yet."""
 
 
 class Meter:
@@ -233,7 +235,7 @@ class Streams:
             track=track.sid if track else None,
             publisher=track.owner if track else None,
             layer_rid=rids[row.encoding] if row and 0 <= row.encoding < len(rids) else None,
-            temporal_id=row.temporal if row and row.temporal >= 0 else None,
+            temporal_id=row.temporal if row and 0 <= row.temporal < ALL_TEMPORAL else None,
             active=rate.packets_per_s > 0,
             bits_bps=rate.bits_bps,
             packets_per_s=rate.packets_per_s,

@@ -36,6 +36,7 @@ class PublishedTrack:
     handle: int
     section: MediaSection
     spec: TrackSpec
+    muted: bool = False
     images: dict[int, "Image"] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -161,8 +162,11 @@ class MediaPlane:
         await subscription.link.call(Worker.pause, subscription.handle, paused=paused)
 
     async def mute(self, track: PublishedTrack, *, muted: bool) -> None:
-        """Stops or resumes forwarding of a Track to everybody."""
+        """Stops or resumes forwarding of a Track to everybody, in every Worker that has it."""
+        track.muted = muted
         await track.link.call(Worker.mute, track.handle, muted=muted)
+        for image in list(track.images.values()):
+            await image.link.call(Worker.mute, image.handle, muted=muted)
 
     async def snapshot(self, scope: SnapshotScope) -> list[tuple[WorkerLink, Snapshot]]:
         """One reading of every Worker."""
@@ -201,6 +205,8 @@ class MediaPlane:
                     Worker.mirror_track, track.spec, source_worker=track.link.index, source_track=track.handle
                 )
                 image = track.images[link.index] = Image(link, reply.value)
+                if track.muted:
+                    link.post(Worker.mute, image.handle, muted=True)
                 await track.link.call(
                     Worker.export_track, track.handle, to_worker=link.index, mirror=image.handle
                 )

@@ -32,6 +32,8 @@ from sfu._fastpath.values import (
 )
 
 cdef enum:
+    READABLE_V4 = 1
+    READABLE_V6 = 2
     MAX_COMMANDS_PER_TURN = 32
     IDLE_US = 200000
     LOAD_WINDOW_US = 100000
@@ -56,10 +58,11 @@ cdef void worker_main(WorkerState* w) noexcept nogil:
 cdef void run_once(WorkerState* w) noexcept nogil:
     """Wait, receive, forward, run timers, send, take Commands."""
     cdef uint64_t started_us
-    wait(w)
+    cdef uint32_t readable = wait(w)
     started_us = monotonic_us()
-    receive(w, w.udp.fd_v4, started_us)
-    if w.udp.fd_v6 >= 0:
+    if readable & READABLE_V4:
+        receive(w, w.udp.fd_v4, started_us)
+    if readable & READABLE_V6:
         receive(w, w.udp.fd_v6, started_us)
     ingest_relayed(w.core, started_us)
     poll_timers(w.core, started_us)
@@ -70,14 +73,18 @@ cdef void run_once(WorkerState* w) noexcept nogil:
     weigh_load(w, started_us, monotonic_us())
 
 
-cdef void wait(WorkerState* w) noexcept nogil:
-    """Sleeps until a datagram, a wake-up or the next deadline. Whoever fills a ring of ours while `sleeping` wakes us."""
+cdef uint32_t wait(WorkerState* w) noexcept nogil:
+    """Sleeps until a datagram, a wake-up or the next deadline; says which sockets are readable.
+
+    Whoever fills a ring of ours while `sleeping` wakes us.
+    """
     cdef epoll_event events[4]
     cdef timespec timeout
     cdef uint64_t counter
     cdef uint64_t now_us = monotonic_us()
     cdef uint64_t deadline_us = next_deadline_us(w.core)
     cdef uint64_t wait_us = deadline_us - now_us if deadline_us > now_us else 0
+    cdef uint32_t readable = 0
     cdef int i, n
     if w.core.tables.transport_count == 0 and w.core.tables.track_count == 0:
         wait_us = IDLE_US
@@ -91,6 +98,11 @@ cdef void wait(WorkerState* w) noexcept nogil:
     for i in range(n):
         if events[i].data.fd == w.wake_fd:
             read(w.wake_fd, &counter, sizeof(counter))
+        elif events[i].data.fd == w.udp.fd_v4:
+            readable |= READABLE_V4
+        else:
+            readable |= READABLE_V6
+    return readable
 
 
 cdef bint rings_waiting(WorkerState* w) noexcept nogil:

@@ -120,6 +120,7 @@ cdef void receive_rtx(Core* c, Transport* transport, Encoding* e, Datagram* d, c
     cdef uint64_t ext_seq
     cdef uint8_t primary = e.track.rtx_apt[h.pt]
     cdef SourcePacket* packet
+    cdef int padding
     cdef int n = replay_check(&e.rtx_window, rtx_seq) if rtx_seq >= FIRST_CYCLE else DROP_TOO_OLD
     if n == 0 and primary == NO_PAYLOAD_TYPE:
         n = DROP_RTP_UNKNOWN_PT
@@ -137,9 +138,13 @@ cdef void receive_rtx(Core* c, Transport* transport, Encoding* e, Datagram* d, c
     authenticated(c, transport, d, now_us)
     account_transport_cc(transport, e.track, d, h, now_us)
     if h.padding:
-        n -= rtp_padding(c.plain, n) if n > 0 else 0
+        padding = rtp_padding(c.plain, n)
+        if padding < 0:
+            count_drop(c, DROP_RTX_MALFORMED)
+            return
+        n -= padding
     if n < 2 or n - 2 > MAX_PAYLOAD_BYTES:
-        count_drop(c, DROP_RTP_PADDING_ONLY if 0 <= n <= 2 else DROP_RTX_MALFORMED)
+        count_drop(c, DROP_RTP_PADDING_ONLY if n == 0 else DROP_RTX_MALFORMED)
         return
     if not e.started:
         count_drop(c, DROP_RTP_UNKNOWN_SSRC)
@@ -154,7 +159,7 @@ cdef void receive_rtx(Core* c, Transport* transport, Encoding* e, Datagram* d, c
     packet = history_slot(&e.history, ext_seq)
     packet.ext_seq = 0
     memcpy(packet.payload, c.plain + 2, n - 2)
-    packet.flags = PACKET_RECOVERED | (PACKET_MARKER if h.marker else 0)
+    packet.flags = PACKET_RECOVERED | (PACKET_MARKER if h.marker else 0) | (PACKET_PADDING_ONLY if n == 2 else 0)
     packet.payload_type = primary
     packet.rtp_ts = h.rtp_ts
     packet.payload_bytes = <uint16_t> (n - 2)

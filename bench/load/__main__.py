@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import aiohttp
 
 from bench.load.doors import ApiKey, DoorError
-from bench.load.fleet import PROFILES, JoinError, Traffic
+from bench.load.fleet import PROFILE_CHOICES, JoinError, Traffic
 from bench.load.measurement import Measurement
 from bench.load.report import render, rows
 from bench.load.run import Plan, run_load
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--packet-bytes", type=int, default=1200, help="largest RTP packet")
     flags.add_argument("--audio", action=argparse.BooleanOptionalAction, default=True)
     flags.add_argument("--simulcast", action="store_true", help="three Encodings by RID")
-    flags.add_argument("--profile", choices=sorted(PROFILES), default="gcm128", help="SRTP profile offered")
+    flags.add_argument("--profile", choices=PROFILE_CHOICES, default="gcm128", help="SRTP profile offered")
     flags.add_argument("--pid", type=int, help="process whose CPU is measured")
     flags.add_argument("--room", default="load", help="prefix of the Room names")
     flags.add_argument(

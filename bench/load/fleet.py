@@ -35,9 +35,13 @@ from sfu.rtc.dtls import (
     DtlsAssociation,
     DtlsIdentity,
     DtlsState,
+    SrtpProfile,
 )
 
 PROFILES: Final = {"gcm128": AEAD_AES_128_GCM, "cm": AES128_CM_SHA1_80, "gcm256": AEAD_AES_256_GCM}
+PROFILE_CHOICES: Final = (*PROFILES, "any")
+"""`any` offers all, as browsers do; then the server's preference counts."""
+
 CONNECT_TIMEOUT_S: Final = 15.0
 RETRANSMIT_S: Final = 0.1
 ENCODING_SHARES: Final = (0.08, 0.27, 0.65)
@@ -71,6 +75,7 @@ class Client:
     requested_us: int
     admission: Admission | None = None
     association: DtlsAssociation | None = None
+    profile: str = ""
     secured: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -84,7 +89,7 @@ class Fleet:
         self.errors: list[str] = []
         self._door = door
         self._tag = tag or secrets.token_hex(3)
-        self._identity = DtlsIdentity(now=datetime.now(UTC), profiles=[PROFILES[profile]])
+        self._identity = DtlsIdentity(now=datetime.now(UTC), profiles=_offered_profiles(profile))
         self._clients: dict[int, Client] = {}
         self._thread = threading.Thread(target=engine.run, name="load-engine", daemon=True)
         self._timer: asyncio.Task[None] | None = None
@@ -230,6 +235,7 @@ class Fleet:
             keys = association.keys
             self.engine.set_keys(client.transport, profile=keys.profile, rx=keys.rx, tx=keys.tx)
             client.association = None
+            client.profile = next(name for name, one in PROFILES.items() if one.number == keys.profile)
             client.secured.set_result(None)
 
     async def _retransmit(self) -> None:
@@ -280,6 +286,10 @@ def add_encodings(
             fps=traffic.fps,
             pace_us=traffic.pace_us,
         )
+
+
+def _offered_profiles(name: str) -> list[SrtpProfile]:
+    return list(PROFILES.values()) if name == "any" else [PROFILES[name]]
 
 
 def _ssrc() -> int:

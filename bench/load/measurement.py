@@ -57,6 +57,7 @@ class Measurement:
     sent_to_all: int
     join_us: list[int] = field(default_factory=list)
     join_errors: list[str] = field(default_factory=list)
+    profile: str = ""
 
     @property
     def delivered(self) -> float:
@@ -78,6 +79,7 @@ class Measurement:
         counts = dict(self.counts)
         counts.pop("client_cpu_us", None)
         return {
+            "profile": self.profile,
             "seconds": round(self.seconds, 3),
             "packets_per_s": round(self.forwarded / self.seconds),
             "bits_per_s": round(self.bytes * 8 / self.seconds),

@@ -80,7 +80,13 @@ async def _run(fleet: Fleet, plan: Plan, say: Callable[[str], None]) -> Measurem
     watching = Counter(client.room for client in fleet.subscribers)
     audience = {client.transport: watching[client.room] for client in publishers}
     measured = await measure(fleet.engine, seconds=plan.seconds, pid=plan.pid, audience=audience)
-    return replace(measured, join_us=fleet.join_latencies_us(), join_errors=fleet.errors)
+    profiles = sorted({client.profile for client in fleet.subscribers})
+    return replace(
+        measured,
+        join_us=fleet.join_latencies_us(),
+        join_errors=fleet.errors,
+        profile=" ".join(profiles),
+    )
 
 
 async def _settle(fleet: Fleet) -> None:

@@ -2,8 +2,8 @@
 
     python -m bench.micro.crypto [--json] [--batches 64,1] [--rounds 200]
 
-Figures are nanoseconds per packet, minimum and median over the rounds; the variants take turns, so that a
-busy neighbour spoils all of them alike. 110 bytes is an audio packet, 1200 a full video packet, before protection.
+Figures are nanoseconds per packet, minimum and median over the rounds. The variants take turns, so that a
+busy neighbour spoils all of them alike. Before protection, 110 bytes is audio and 1200 a full video packet.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench.load.fleet import PROFILES
+from bench.load.fleet import PROFILE_CHOICES
 from bench.load.measurement import Measurement
 from bench.load.run import Plan, run_load, run_through, to_stderr
 from bench.machine import describe, headline
@@ -47,6 +47,7 @@ def summary(server: str, plan: Plan, runs: Sequence[Measurement]) -> dict[str, A
     return {
         "server": server,
         "viewers": plan.subscribers,
+        "profile": runs[0].profile,
         "cpu_us_per_packet": statistics.median(run.cpu_us_per_packet for run in runs),
         "cpu_share": statistics.median(run.cpu.total_us / 1e6 / run.seconds for run in runs if run.cpu),
         "packets_per_s": round(statistics.median(run.forwarded / run.seconds for run in runs)),
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0: compared; 2: Janus cannot be run here."""
     flags = argparse.ArgumentParser(prog="headwater bench peers", description=__doc__)
     flags.add_argument("--viewers", type=int, nargs="+", default=[200])
-    flags.add_argument("--profile", choices=sorted(PROFILES), default="gcm128", help="SRTP profile offered")
+    flags.add_argument("--profile", choices=PROFILE_CHOICES, default="any", help="SRTP profiles offered")
     flags.add_argument("--duration", type=float, default=5.0)
     flags.add_argument("--rounds", type=int, default=2)
     flags.add_argument("--event-loops", type=int, default=os.cpu_count() or 1, help="0: Janus's default")
@@ -93,10 +94,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def print_table(results: Sequence[dict[str, Any]]) -> None:
     """For people."""
-    print(" viewers     server  packets/s  us/packet  ratio  delivered  p50 ms  p99 ms  join ms")
+    print(" viewers     server  profile  packets/s  us/packet  ratio  delivered  p50 ms  p99 ms  join ms")
     for row in results:
         print(
-            f"{row['viewers']:>8} {row['server']:>10} {row['packets_per_s']:>10,} "
+            f"{row['viewers']:>8} {row['server']:>10} {row['profile']:>8} {row['packets_per_s']:>10,} "
             f"{row['cpu_us_per_packet']:>10.2f} {row['ratio']:>6.1f} {row['delivered_of_sent']:>10.4%} "
             f"{row['latency_p50_ms']:>7.2f} {row['latency_p99_ms']:>7.2f} {row['join_p50_ms']:>8.1f}"
         )

@@ -9,6 +9,7 @@ from sfu.media.plane import MediaPlane
 from sfu.node.calls import Calls
 from sfu.node.gate import Gate
 from sfu.node.ledger import Ledger
+from sfu.node.memory import MemoryTrimmer
 from sfu.node.rooms import Rooms
 from sfu.node.shared import SharedValues
 from sfu.rtc.dtls import DtlsIdentity
@@ -36,6 +37,7 @@ class Parts:
     rooms: Rooms = field(default_factory=Rooms)
     calls: Calls = field(default_factory=Calls)
     shared: SharedValues = field(default_factory=SharedValues)
+    memory: MemoryTrimmer = field(default_factory=MemoryTrimmer)
     draining: bool = False
 
     def candidates(self, port: int) -> tuple[Candidate, ...]:

@@ -27,6 +27,7 @@ async def tick(parts: Parts) -> None:
             parts.rooms.remove(room)
             parts.ledger.room_closed(room.name)
     tell_viewer_counts(list(parts.calls))
+    parts.memory.note(len(parts.calls))
 
 
 async def hear_speakers(parts: Parts) -> None:

@@ -17,30 +17,34 @@ cdef extern from *:
     #define hw_imb_set_aad(job, bytes, n) \\
         ((job)->u.GCM.aad = (bytes), (job)->u.GCM.aad_len_in_bytes = (n))
     #define hw_imb_ready(mb) ((mb)->imb_errno == 0)
+    /* From 1.4 on a job must be given a session before it may skip the checks. */
+    #define hw_imb_unchecked_bursts (IMB_VERSION_NUM < IMB_VERSION(1, 4, 0))
     #else
     #include <stddef.h>
     #include <stdint.h>
-    enum { IMB_CPUFLAGS_SSE, IMB_ARCH_NONE, IMB_CIPHER_CNTR, IMB_CIPHER_GCM, IMB_DIR_ENCRYPT, IMB_DIR_DECRYPT };
-    enum { IMB_AUTH_HMAC_SHA_1, IMB_AUTH_AES_GMAC, IMB_ORDER_CIPHER_HASH, IMB_ORDER_HASH_CIPHER };
-    enum { IMB_KEY_128_BYTES = 16 };
+    enum { IMB_CPUFLAGS_SSE, IMB_ARCH_NONE, IMB_CIPHER_CNTR, IMB_CIPHER_GCM, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES };
+    enum { IMB_AUTH_HMAC_SHA_1, IMB_AUTH_AES_GMAC, IMB_ORDER_CIPHER_HASH };
     typedef int IMB_ARCH;
     typedef struct { int unused; } IMB_MGR;
     struct gcm_key_data { uint8_t expanded_keys[1]; };
     struct gcm_context_data { int unused; };
     typedef struct {
-        const void *enc_keys, *dec_keys;
+        const void *enc_keys;
         const uint8_t *src, *iv;
         uint8_t *dst, *auth_tag_output;
         uint64_t key_len_in_bytes, cipher_start_src_offset_in_bytes, msg_len_to_cipher_in_bytes;
         uint64_t hash_start_src_offset_in_bytes, msg_len_to_hash_in_bytes, iv_len_in_bytes;
         uint64_t auth_tag_output_len_in_bytes;
-        int cipher_mode, cipher_direction, hash_alg, chain_order, status;
+        int cipher_mode, cipher_direction, hash_alg, chain_order;
     } IMB_JOB;
     static inline uint64_t imb_get_feature_flags(void) { return 0; }
     static inline IMB_MGR *alloc_mb_mgr(uint64_t flags) { (void)flags; return NULL; }
     static inline void free_mb_mgr(IMB_MGR *mb) { (void)mb; }
     static inline void init_mb_mgr_auto(IMB_MGR *mb, IMB_ARCH *arch) { (void)mb; *arch = IMB_ARCH_NONE; }
     #define hw_imb_ready(mb) 0
+    #define hw_imb_unchecked_bursts 0
+    #define IMB_GET_NEXT_BURST(...) 0
+    #define IMB_SUBMIT_BURST_NOCHECK(...) 0
     #define hw_imb_set_hmac(job, inner, outer) ((void)0)
     #define hw_imb_set_aad(job, bytes, n) ((void)0)
     #define IMB_AES_KEYEXP_128(...) ((void)0)
@@ -78,9 +82,15 @@ cdef extern from *:
         uint64_t msg_len_to_hash_in_bytes
         uint64_t iv_len_in_bytes
         uint64_t auth_tag_output_len_in_bytes
+        int cipher_mode
+        int cipher_direction
+        int hash_alg
+        int chain_order
 
     uint64_t IMB_CPUFLAGS_SSE
-    int IMB_ARCH_NONE, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT, IMB_AUTH_HMAC_SHA_1, IMB_KEY_128_BYTES
+    int IMB_ARCH_NONE, IMB_CIPHER_CNTR, IMB_CIPHER_GCM, IMB_DIR_ENCRYPT, IMB_AUTH_HMAC_SHA_1, IMB_AUTH_AES_GMAC
+    int IMB_ORDER_CIPHER_HASH, IMB_KEY_128_BYTES
+    bint hw_imb_unchecked_bursts
 
     uint64_t imb_get_feature_flags() noexcept nogil
     IMB_MGR* alloc_mb_mgr(uint64_t flags) noexcept nogil
@@ -88,6 +98,7 @@ cdef extern from *:
     void init_mb_mgr_auto(IMB_MGR* mb, IMB_ARCH* arch) noexcept nogil
     bint hw_imb_ready(IMB_MGR* mb) noexcept nogil
     void hw_imb_set_hmac(IMB_JOB* job, const void* inner, const void* outer) noexcept nogil
+    void hw_imb_set_aad(IMB_JOB* job, const void* aad, uint64_t n) noexcept nogil
     void IMB_AES_KEYEXP_128(IMB_MGR* mb, const void* key, void* encrypt, void* decrypt) noexcept nogil
     void IMB_AES128_GCM_PRE(IMB_MGR* mb, const void* key, gcm_key_data* keys) noexcept nogil
     void IMB_AES256_GCM_PRE(IMB_MGR* mb, const void* key, gcm_key_data* keys) noexcept nogil
@@ -106,3 +117,5 @@ cdef extern from *:
     uint32_t IMB_SUBMIT_CIPHER_BURST(IMB_MGR* mb, IMB_JOB* jobs, uint32_t n, int cipher, int direction,
                                      int key_bytes) noexcept nogil
     uint32_t IMB_SUBMIT_HASH_BURST(IMB_MGR* mb, IMB_JOB* jobs, uint32_t n, int algorithm) noexcept nogil
+    uint32_t IMB_GET_NEXT_BURST(IMB_MGR* mb, uint32_t n, IMB_JOB** jobs) noexcept nogil
+    uint32_t IMB_SUBMIT_BURST_NOCHECK(IMB_MGR* mb, uint32_t n, IMB_JOB** jobs) noexcept nogil

@@ -2,29 +2,34 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, getenv
-from libc.string cimport memcpy, memset, strcmp
+from libc.string cimport memcpy, strcmp
 
-from sfu._fastpath.includes.ipsec_mb cimport IMB_MGR, free_mb_mgr, gcm_key_data
-from sfu._fastpath.includes.openssl_evp cimport (
-    CRYPTO_memcmp,
-    EVP_CIPHER_CTX,
-    EVP_CIPHER_CTX_free,
-    EVP_CipherInit_ex,
-    OPENSSL_cleanse,
+from sfu._fastpath.includes.ipsec_mb cimport gcm_key_data
+from sfu._fastpath.includes.openssl_evp cimport CRYPTO_memcmp, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free, OPENSSL_cleanse
+from sfu._fastpath.stream.srtp_cipher cimport (
+    Ciphers,
+    CipherSuite,
+    cipher_ctr,
+    cipher_open,
+    cipher_rtcp_key,
+    cipher_seal,
+    ciphers_close,
+    ciphers_open_mb,
+    ciphers_open_openssl,
 )
 from sfu._fastpath.stream.srtp_ipsec_mb cimport (
     CACHE_LINE,
     CTR_SCHEDULE_BYTES,
     CmBurst,
+    GcmBurst,
     mb_aligned,
     mb_burst_add,
     mb_burst_init,
     mb_burst_run,
-    mb_ctr,
-    mb_new,
-    mb_open,
+    mb_gcm_lend,
+    mb_gcm_run,
+    mb_gcm_set,
     mb_schedule,
-    mb_seal,
     mb_supported,
 )
 from sfu._fastpath.stream.srtp_keys cimport (
@@ -37,14 +42,7 @@ from sfu._fastpath.stream.srtp_keys cimport (
     hmac_sha1,
     packet_iv,
 )
-from sfu._fastpath.stream.srtp_openssl cimport (
-    GCM_TAG_BYTES,
-    CipherPass,
-    openssl_cipher,
-    openssl_ctr,
-    openssl_open,
-    openssl_seal,
-)
+from sfu._fastpath.stream.srtp_openssl cimport GCM_TAG_BYTES, CipherPass, openssl_cipher
 from sfu._fastpath.wire.drops cimport (
     DROP_AUTH_FAILED,
     DROP_REPLAYED,
@@ -60,41 +58,40 @@ cdef enum:
     RTCP_HEADER_BYTES = 8       # what SRTCP leaves readable
     RTCP_INDEX_BYTES = 4
     RTCP_AAD_BYTES = RTCP_HEADER_BYTES + RTCP_INDEX_BYTES
-    CM_BURST_LEAST = 4          # fewer packets are faster one by one (bench/micro/crypto.py)
+    GCM_BURST_LEAST = 2         # fewer packets are faster one by one (bench/micro/crypto.py)
+    CM_BURST_LEAST = 4
     SEQ_AT = 2
     RTP_SSRC_AT = 8
     RTCP_SSRC_AT = 4
-    PROFILES = 3
 
 cdef uint32_t E_FLAG = 0x80000000
 
+cdef struct Staged:             # jobs of one batch that go through a burst together
+    ProtectJob* jobs[SRTP_BATCH]
+    int count
+
 cdef struct SrtpEngine:
-    int backend
-    IMB_MGR* mb
-    EVP_CIPHER_CTX* rtcp_ciphers[PROFILES]      # OpenSSL: re-keyed for each RTCP packet
-    void* rtcp_schedule                         # ipsec-mb: likewise
-    CmBurst* burst
-    ProtectJob* staged[SRTP_BATCH]              # the jobs of the burst's rows
+    Ciphers ciphers
+    CmBurst* cm_burst           # ipsec-mb only, as all below
+    GcmBurst gcm_burst
+    Staged cm
+    Staged gcm
 
 cdef struct SrtpContext:
-    int profile
-    int key_bytes
-    void* rtp_key                               # EVP_CIPHER_CTX, or the schedule right behind this struct
+    CipherSuite suite
+    void* rtp_key               # EVP_CIPHER_CTX, or the schedule right behind this struct
     uint8_t[16] rtp_salt
     HmacKey rtp_hmac
     HmacKey rtcp_hmac
     uint8_t[16] rtcp_salt
     uint8_t[32] rtcp_key
-    int backend
-    int size
+    int profile
+    int size                    # of the allocation, to wipe it
+    bint owns_cipher            # rtp_key is an EVP_CIPHER_CTX
 
 
 cdef inline bint is_gcm(int profile) noexcept nogil:
     return profile != SRTP_AES128_CM_SHA1_80
-
-
-cdef inline int rtcp_slot(int profile) noexcept nogil:
-    return 0 if profile == SRTP_AES128_CM_SHA1_80 else profile - SRTP_AEAD_AES_128_GCM + 1
 
 
 # Profiles
@@ -124,54 +121,35 @@ cdef int srtp_best_backend() noexcept nogil:
 
 cdef SrtpEngine* srtp_engine_new(int backend) noexcept nogil:
     cdef SrtpEngine* engine
-    cdef bint ok
     if backend != SRTP_BACKEND_OPENSSL and not (backend == SRTP_BACKEND_IPSEC_MB and mb_supported()):
         return NULL
     engine = <SrtpEngine*>mb_aligned(sizeof(SrtpEngine))
     if engine == NULL:
         return NULL
-    engine.backend = backend
-    ok = engine_open_mb(engine) if backend == SRTP_BACKEND_IPSEC_MB else engine_open_openssl(engine)
-    if not ok:
+    if not (engine_open_mb(engine) if backend == SRTP_BACKEND_IPSEC_MB else ciphers_open_openssl(&engine.ciphers)):
         srtp_engine_free(engine)
         return NULL
     return engine
 
 
 cdef bint engine_open_mb(SrtpEngine* engine) noexcept nogil:
-    engine.mb = mb_new()
-    engine.rtcp_schedule = mb_aligned(sizeof(gcm_key_data))
-    engine.burst = <CmBurst*>mb_aligned(sizeof(CmBurst))
-    if engine.mb == NULL or engine.rtcp_schedule == NULL or engine.burst == NULL:
+    engine.cm_burst = <CmBurst*>mb_aligned(sizeof(CmBurst))
+    if not ciphers_open_mb(&engine.ciphers) or engine.cm_burst == NULL:
         return False
-    mb_burst_init(engine.burst)
+    mb_burst_init(engine.cm_burst)
     return True
 
 
-cdef bint engine_open_openssl(SrtpEngine* engine) noexcept nogil:
-    engine.rtcp_ciphers[rtcp_slot(SRTP_AES128_CM_SHA1_80)] = openssl_cipher(False, 16, NULL)
-    engine.rtcp_ciphers[rtcp_slot(SRTP_AEAD_AES_128_GCM)] = openssl_cipher(True, 16, NULL)
-    engine.rtcp_ciphers[rtcp_slot(SRTP_AEAD_AES_256_GCM)] = openssl_cipher(True, 32, NULL)
-    return engine.rtcp_ciphers[0] != NULL and engine.rtcp_ciphers[1] != NULL and engine.rtcp_ciphers[2] != NULL
-
-
 cdef void srtp_engine_free(SrtpEngine* engine) noexcept nogil:
-    cdef int i
     if engine == NULL:
         return
-    for i in range(PROFILES):
-        EVP_CIPHER_CTX_free(engine.rtcp_ciphers[i])
-    if engine.mb != NULL:
-        free_mb_mgr(engine.mb)
-    if engine.rtcp_schedule != NULL:
-        OPENSSL_cleanse(engine.rtcp_schedule, sizeof(gcm_key_data))
-    free(engine.rtcp_schedule)
-    free(engine.burst)
+    ciphers_close(&engine.ciphers)
+    free(engine.cm_burst)
     free(engine)
 
 
 cdef int srtp_engine_backend(SrtpEngine* engine) noexcept nogil:
-    return engine.backend
+    return SRTP_BACKEND_OPENSSL if engine.ciphers.mb == NULL else SRTP_BACKEND_IPSEC_MB
 
 
 # Context
@@ -184,15 +162,16 @@ cdef SrtpContext* srtp_context_new(SrtpEngine* engine, int profile, const uint8_
     cdef SrtpContext* context
     if key_bytes < 0:
         return NULL
-    if engine.backend == SRTP_BACKEND_IPSEC_MB:
+    if engine.ciphers.mb != NULL:
         schedule = sizeof(gcm_key_data) if is_gcm(profile) else CTR_SCHEDULE_BYTES
     context = <SrtpContext*>mb_aligned(header + schedule)
     if context == NULL:
         return NULL
     context.profile = profile
-    context.key_bytes = key_bytes
-    context.backend = engine.backend
+    context.suite.key_bytes = key_bytes
+    context.suite.gcm = is_gcm(profile)
     context.size = <int>(header + schedule)
+    context.owns_cipher = schedule == 0
     if schedule > 0:
         context.rtp_key = <uint8_t*>context + header
     if not context_key(engine, context, master_key, master_salt):
@@ -207,19 +186,19 @@ cdef bint context_key(SrtpEngine* engine, SrtpContext* context, const uint8_t* m
     cdef SessionKeys rtp
     cdef SessionKeys rtcp
     cdef int salt_bytes = srtp_salt_bytes(context.profile)
-    if not derive_keys(&rtp, 0, master_key, context.key_bytes, master_salt, salt_bytes):
+    if not derive_keys(&rtp, 0, master_key, context.suite.key_bytes, master_salt, salt_bytes):
         return False
-    if not derive_keys(&rtcp, LABEL_RTCP, master_key, context.key_bytes, master_salt, salt_bytes):
+    if not derive_keys(&rtcp, LABEL_RTCP, master_key, context.suite.key_bytes, master_salt, salt_bytes):
         return False
     memcpy(context.rtp_salt, rtp.salt, 16)
     memcpy(context.rtcp_salt, rtcp.salt, 16)
     memcpy(context.rtcp_key, rtcp.encryption, 32)
     hmac_key(&context.rtp_hmac, rtp.authentication)
     hmac_key(&context.rtcp_hmac, rtcp.authentication)
-    if engine.backend == SRTP_BACKEND_IPSEC_MB:
-        mb_schedule(engine.mb, context.key_bytes, is_gcm(context.profile), rtp.encryption, context.rtp_key)
+    if engine.ciphers.mb != NULL:
+        mb_schedule(engine.ciphers.mb, context.suite.key_bytes, context.suite.gcm, rtp.encryption, context.rtp_key)
     else:
-        context.rtp_key = openssl_cipher(is_gcm(context.profile), context.key_bytes, rtp.encryption)
+        context.rtp_key = openssl_cipher(context.suite.gcm, context.suite.key_bytes, rtp.encryption)
     OPENSSL_cleanse(&rtp, sizeof(SessionKeys))
     OPENSSL_cleanse(&rtcp, sizeof(SessionKeys))
     return context.rtp_key != NULL
@@ -228,7 +207,7 @@ cdef bint context_key(SrtpEngine* engine, SrtpContext* context, const uint8_t* m
 cdef void srtp_context_free(SrtpContext* context) noexcept nogil:
     if context == NULL:
         return
-    if context.backend == SRTP_BACKEND_OPENSSL:
+    if context.owns_cipher:
         EVP_CIPHER_CTX_free(<EVP_CIPHER_CTX*>context.rtp_key)
     OPENSSL_cleanse(context, context.size)
     free(context)
@@ -238,51 +217,11 @@ cdef int srtp_context_profile(SrtpContext* context) noexcept nogil:
     return context.profile
 
 
-# One cipher pass on either back end
-
-cdef void* rtcp_key(SrtpEngine* engine, SrtpContext* context) noexcept nogil:
-    """The SRTCP key, ready for a pass; it is valid until the next call. NULL: libcrypto refused.
-
-    RTCP is rare next to RTP, so its schedule is made anew for each packet rather than kept in every context.
-    """
-    cdef EVP_CIPHER_CTX* cipher
-    if engine.backend == SRTP_BACKEND_IPSEC_MB:
-        mb_schedule(engine.mb, context.key_bytes, is_gcm(context.profile), context.rtcp_key, engine.rtcp_schedule)
-        return engine.rtcp_schedule
-    cipher = engine.rtcp_ciphers[rtcp_slot(context.profile)]
-    return cipher if EVP_CipherInit_ex(cipher, NULL, NULL, context.rtcp_key, NULL, -1) == 1 else NULL
-
-
-cdef inline bint ctr(SrtpEngine* engine, void* key, CipherPass* p) noexcept nogil:
-    if engine.backend == SRTP_BACKEND_IPSEC_MB:
-        return mb_ctr(engine.mb, key, p)
-    return openssl_ctr(<EVP_CIPHER_CTX*>key, p)
-
-
-cdef inline bint seal(SrtpEngine* engine, void* key, int key_bytes, CipherPass* p) noexcept nogil:
-    if engine.backend == SRTP_BACKEND_IPSEC_MB:
-        mb_seal(engine.mb, key_bytes, key, p)
-        return True
-    return openssl_seal(<EVP_CIPHER_CTX*>key, p)
-
-
 cdef inline bint hmac_verified(const HmacKey* key, const uint8_t* packet, int n, const uint8_t* roc,
                                const uint8_t* tag) noexcept nogil:
     cdef uint8_t[DIGEST_BYTES] digest
     hmac_sha1(key, packet, n, roc, digest)
     return CRYPTO_memcmp(digest, tag, SHA1_80_TAG_BYTES) == 0
-
-
-cdef inline bint unseal(SrtpEngine* engine, void* key, int key_bytes, CipherPass* p) noexcept nogil:
-    """Decrypts and verifies; on a wrong tag the sink is wiped."""
-    cdef bint ok
-    if engine.backend == SRTP_BACKEND_IPSEC_MB:
-        ok = mb_open(engine.mb, key_bytes, key, p)
-    else:
-        ok = openssl_open(<EVP_CIPHER_CTX*>key, p)
-    if not ok:
-        memset(p.sink, 0, p.payload_bytes)
-    return ok
 
 
 cdef inline uint64_t rtp_index(const uint8_t* packet, uint32_t roc) noexcept nogil:
@@ -294,15 +233,31 @@ cdef inline uint64_t rtp_index(const uint8_t* packet, uint32_t roc) noexcept nog
 cdef void protect_batch(SrtpEngine* engine, ProtectJob* jobs, int n) noexcept nogil:
     """See srtp.pxd. packet_bytes 0: the back end refused, the packet must not be sent."""
     cdef int i
+    if engine.ciphers.mb == NULL:
+        for i in range(n):
+            protect_one(engine, &jobs[i])
+        return
     for i in range(n):
-        if is_gcm(jobs[i].context.profile):
-            protect_gcm(engine, &jobs[i])
-        elif engine.backend == SRTP_BACKEND_IPSEC_MB and jobs[i].payload_bytes > 0:
-            stage_cm(engine, &jobs[i])
+        if jobs[i].context.suite.gcm:
+            stage(&engine.gcm, &jobs[i])
+        elif jobs[i].payload_bytes > 0:
+            stage(&engine.cm, &jobs[i])
         else:
             protect_cm(engine, &jobs[i])
-    if engine.backend == SRTP_BACKEND_IPSEC_MB and engine.burst.count > 0:
-        protect_staged(engine)
+    protect_staged_gcm(engine)
+    protect_staged_cm(engine)
+
+
+cdef inline void stage(Staged* staged, ProtectJob* job) noexcept nogil:
+    staged.jobs[staged.count] = job
+    staged.count += 1
+
+
+cdef inline void protect_one(SrtpEngine* engine, ProtectJob* job) noexcept nogil:
+    if job.context.suite.gcm:
+        protect_gcm(engine, job)
+    else:
+        protect_cm(engine, job)
 
 
 cdef inline void begin_pass(CipherPass* p, ProtectJob* job) noexcept nogil:
@@ -319,7 +274,7 @@ cdef inline void protect_gcm(SrtpEngine* engine, ProtectJob* job) noexcept nogil
     cdef CipherPass p
     begin_pass(&p, job)
     job.packet_bytes = 0
-    if seal(engine, job.context.rtp_key, job.context.key_bytes, &p):
+    if cipher_seal(&engine.ciphers, job.context.suite, job.context.rtp_key, &p):
         memcpy(p.sink + p.payload_bytes, p.tag, GCM_TAG_BYTES)
         job.packet_bytes = job.header_bytes + job.payload_bytes + GCM_TAG_BYTES
 
@@ -331,38 +286,60 @@ cdef void protect_cm(SrtpEngine* engine, ProtectJob* job) noexcept nogil:
     cdef int n = job.header_bytes + job.payload_bytes
     begin_pass(&p, job)
     job.packet_bytes = 0
-    if ctr(engine, job.context.rtp_key, &p):
+    if cipher_ctr(&engine.ciphers, job.context.rtp_key, &p):
         store_be32(job.packet + n, job.roc)
         hmac_sha1(&job.context.rtp_hmac, job.packet, n + ROC_BYTES, NULL, digest)
         memcpy(job.packet + n, digest, SHA1_80_TAG_BYTES)
         job.packet_bytes = n + SHA1_80_TAG_BYTES
 
 
-cdef inline void stage_cm(SrtpEngine* engine, ProtectJob* job) noexcept nogil:
-    """Adds the packet to the burst; its tag's place holds the rollover counter meanwhile."""
+cdef void protect_staged_gcm(SrtpEngine* engine) noexcept nogil:
+    """RFC 7714 section 8 for all staged packets at once."""
+    cdef GcmBurst* burst = &engine.gcm_burst
+    cdef int n = engine.gcm.count
     cdef CipherPass p
-    cdef int n = job.header_bytes + job.payload_bytes
-    begin_pass(&p, job)
-    store_be32(job.packet + n, job.roc)
-    engine.staged[engine.burst.count] = job
-    mb_burst_add(engine.burst, job.context.rtp_key, &job.context.rtp_hmac, &p, job.packet, n + ROC_BYTES)
+    cdef ProtectJob* job
+    cdef int row
+    cdef bint ok
+    engine.gcm.count = 0
+    if n < GCM_BURST_LEAST or not mb_gcm_lend(engine.ciphers.mb, burst, n):
+        for row in range(n):
+            protect_gcm(engine, engine.gcm.jobs[row])
+        return
+    for row in range(n):
+        job = engine.gcm.jobs[row]
+        begin_pass(&p, job)
+        mb_gcm_set(burst, row, job.context.suite.key_bytes, job.context.rtp_key, &p)
+    ok = mb_gcm_run(engine.ciphers.mb, burst, n)
+    for row in range(n):
+        job = engine.gcm.jobs[row]
+        job.packet_bytes = job.header_bytes + job.payload_bytes + GCM_TAG_BYTES if ok else 0
 
 
-cdef void protect_staged(SrtpEngine* engine) noexcept nogil:
-    cdef int n = engine.burst.count
+cdef void protect_staged_cm(SrtpEngine* engine) noexcept nogil:
+    """RFC 3711 sections 4.1.1 and 4.2 for all staged packets at once; a tag's place holds the counter meanwhile."""
+    cdef CmBurst* burst = engine.cm_burst
+    cdef int n = engine.cm.count
+    cdef CipherPass p
     cdef ProtectJob* job
     cdef int row, end
     cdef bint ok
+    engine.cm.count = 0
     if n < CM_BURST_LEAST:
-        engine.burst.count = 0
         for row in range(n):
-            protect_cm(engine, engine.staged[row])
+            protect_cm(engine, engine.cm.jobs[row])
         return
-    ok = mb_burst_run(engine.mb, engine.burst)
     for row in range(n):
-        job = engine.staged[row]
+        job = engine.cm.jobs[row]
         end = job.header_bytes + job.payload_bytes
-        memcpy(job.packet + end, engine.burst.tags[row], SHA1_80_TAG_BYTES)
+        begin_pass(&p, job)
+        store_be32(job.packet + end, job.roc)
+        mb_burst_add(burst, job.context.rtp_key, &job.context.rtp_hmac, &p, job.packet, end + ROC_BYTES)
+    ok = mb_burst_run(engine.ciphers.mb, burst)
+    for row in range(n):
+        job = engine.cm.jobs[row]
+        end = job.header_bytes + job.payload_bytes
+        memcpy(job.packet + end, burst.tags[row], SHA1_80_TAG_BYTES)
         job.packet_bytes = end + SHA1_80_TAG_BYTES if ok else 0
 
 
@@ -379,13 +356,13 @@ cdef int unprotect(SrtpEngine* engine, SrtpContext* context, const uint8_t* pack
     p.aad = packet
     p.aad_bytes = header_bytes
     packet_iv(p.iv, context.rtp_salt, packet + RTP_SSRC_AT, rtp_index(packet, roc))
-    if is_gcm(context.profile):
+    if context.suite.gcm:
         memcpy(p.tag, packet + end, GCM_TAG_BYTES)
-        return p.payload_bytes if unseal(engine, context.rtp_key, context.key_bytes, &p) else -DROP_AUTH_FAILED
+        return p.payload_bytes if cipher_open(&engine.ciphers, context.suite, context.rtp_key, &p) else -DROP_AUTH_FAILED
     store_be32(counter, roc)
     if not hmac_verified(&context.rtp_hmac, packet, end, counter, packet + end):
         return -DROP_AUTH_FAILED
-    return p.payload_bytes if ctr(engine, context.rtp_key, &p) else -DROP_AUTH_FAILED
+    return p.payload_bytes if cipher_ctr(&engine.ciphers, context.rtp_key, &p) else -DROP_AUTH_FAILED
 
 
 # RTCP: 8 bytes readable, then ciphertext; then GCM has tag and E|index, SHA1 profiles have E|index and tag
@@ -397,18 +374,18 @@ cdef int protect_rtcp(SrtpEngine* engine, SrtpContext* context, uint8_t* packet,
     cdef void* key
     if n < RTCP_HEADER_BYTES:
         return -DROP_RTCP_MALFORMED
-    key = rtcp_key(engine, context)
+    key = cipher_rtcp_key(&engine.ciphers, context.suite, context.rtcp_key)
     if key == NULL:
         return -DROP_AUTH_FAILED
     begin_rtcp(&p, context, packet, n, E_FLAG | index)
-    if is_gcm(context.profile):
+    if context.suite.gcm:
         rtcp_aad(aad, &p, packet, E_FLAG | index)
-        if not seal(engine, key, context.key_bytes, &p):
+        if not cipher_seal(&engine.ciphers, context.suite, key, &p):
             return -DROP_AUTH_FAILED
         memcpy(packet + n, p.tag, GCM_TAG_BYTES)
         store_be32(packet + n + GCM_TAG_BYTES, E_FLAG | index)
         return n + GCM_TAG_BYTES + RTCP_INDEX_BYTES
-    if not ctr(engine, key, &p):
+    if not cipher_ctr(&engine.ciphers, key, &p):
         return -DROP_AUTH_FAILED
     store_be32(packet + n, E_FLAG | index)
     hmac_sha1(&context.rtcp_hmac, packet, n + RTCP_INDEX_BYTES, NULL, digest)
@@ -419,7 +396,7 @@ cdef int protect_rtcp(SrtpEngine* engine, SrtpContext* context, uint8_t* packet,
 cdef int unprotect_rtcp(SrtpEngine* engine, SrtpContext* context, uint8_t* packet, int n,
                         uint32_t* index_out) noexcept nogil:
     """See srtp.pxd. Unencrypted SRTCP is refused: WebRTC never sends it (RFC 8827 section 6.5)."""
-    cdef bint gcm = is_gcm(context.profile)
+    cdef bint gcm = context.suite.gcm
     cdef int plain = n - RTCP_INDEX_BYTES - srtp_trailer_bytes(context.profile)
     cdef CipherPass p
     cdef uint8_t[RTCP_AAD_BYTES] aad
@@ -434,14 +411,14 @@ cdef int unprotect_rtcp(SrtpEngine* engine, SrtpContext* context, uint8_t* packe
     tag = packet + plain + (0 if gcm else RTCP_INDEX_BYTES)
     if not gcm and not hmac_verified(&context.rtcp_hmac, packet, plain + RTCP_INDEX_BYTES, NULL, tag):
         return -DROP_AUTH_FAILED
-    key = rtcp_key(engine, context)
+    key = cipher_rtcp_key(&engine.ciphers, context.suite, context.rtcp_key)
     if key == NULL:
         return -DROP_AUTH_FAILED
     begin_rtcp(&p, context, packet, plain, flagged_index)
     if gcm:
         rtcp_aad(aad, &p, packet, flagged_index)
         memcpy(p.tag, tag, GCM_TAG_BYTES)
-    if not (unseal(engine, key, context.key_bytes, &p) if gcm else ctr(engine, key, &p)):
+    if not (cipher_open(&engine.ciphers, context.suite, key, &p) if gcm else cipher_ctr(&engine.ciphers, key, &p)):
         return -DROP_AUTH_FAILED
     index_out[0] = flagged_index & ~E_FLAG
     return plain

@@ -52,7 +52,7 @@ def master_key(profile: int, seed: int = 0) -> tuple[bytes, bytes]:
     return source.randbytes(probe.key_bytes(profile)), source.randbytes(probe.salt_bytes(profile))
 
 
-def context(engine: probe.Engine, profile: int, seed: int = 0) -> probe.Context:
+def keyed(engine: probe.Engine, profile: int, seed: int = 0) -> probe.Context:
     return probe.Context(engine, profile, *master_key(profile, seed))
 
 
@@ -80,14 +80,14 @@ def packets(payload_sizes: list[int], first_seq: int = 7) -> Iterator[tuple[int,
 
 @pytest.mark.parametrize("in_place", [False, True])
 def test_protects_every_size_like_libsrtp(engine: probe.Engine, profile: int, in_place: bool) -> None:
-    tx, oracle = context(engine, profile), libsrtp(profile, Policy.SSRC_ANY_OUTBOUND)
+    tx, oracle = keyed(engine, profile), libsrtp(profile, Policy.SSRC_ANY_OUTBOUND)
     for _, packet, header in packets([*range(300), *range(300, 1250, 13), 1200, 1199]):
         assert len(packet) <= LIBSRTP_MOST_BYTES
         assert engine.protect([(tx, packet, header, 0)], in_place) == [oracle.protect(packet)]
 
 
 def test_a_batch_of_all_sizes_is_protected_like_libsrtp(engine: probe.Engine, profile: int) -> None:
-    tx, oracle = context(engine, profile), libsrtp(profile, Policy.SSRC_ANY_OUTBOUND)
+    tx, oracle = keyed(engine, profile), libsrtp(profile, Policy.SSRC_ANY_OUTBOUND)
     for begin, end in pairwise(range(0, 1240, 100)):
         jobs = [(tx, packet, header, 0) for _, packet, header in packets(list(range(begin, end)), begin + 1)]
         assert engine.protect(jobs) == [oracle.protect(packet) for _, packet, _, _ in jobs]
@@ -95,13 +95,13 @@ def test_a_batch_of_all_sizes_is_protected_like_libsrtp(engine: probe.Engine, pr
 
 @pytest.mark.parametrize("in_place", [False, True])
 def test_unprotects_what_libsrtp_protected(engine: probe.Engine, profile: int, in_place: bool) -> None:
-    rx, oracle = context(engine, profile), libsrtp(profile, Policy.SSRC_ANY_OUTBOUND)
+    rx, oracle = keyed(engine, profile), libsrtp(profile, Policy.SSRC_ANY_OUTBOUND)
     for _, packet, header in packets([*range(200), *range(200, 1250, 17)]):
         assert engine.unprotect(rx, oracle.protect(packet), header, 0, in_place) == packet[header:]
 
 
 def test_the_rollover_counter_follows_the_sequence_number_around(engine: probe.Engine, profile: int) -> None:
-    tx = rx = context(engine, profile)
+    tx = rx = keyed(engine, profile)
     oracle = libsrtp(profile, Policy.SSRC_ANY_OUTBOUND)
     for first_seq in (0xFF80, 0x18000, 0x1FF80, 0x28000, 0x2FF80):
         for seq, packet, header in packets([40] * 0x100, first_seq):
@@ -111,7 +111,7 @@ def test_the_rollover_counter_follows_the_sequence_number_around(engine: probe.E
 
 
 def test_a_packet_of_another_cycle_is_refused(engine: probe.Engine, profile: int) -> None:
-    both = context(engine, profile)
+    both = keyed(engine, profile)
     packet, header = rtp(5, b"payload")
     (protected,) = engine.protect([(both, packet, header, 0x01020304)])
     assert engine.unprotect(both, protected, header, 0x01020305) == DROP["auth_failed"]
@@ -120,7 +120,7 @@ def test_a_packet_of_another_cycle_is_refused(engine: probe.Engine, profile: int
 
 def test_a_mixed_batch_is_what_its_packets_are_alone(engine: probe.Engine) -> None:
     source = random.Random(11)
-    contexts = [context(engine, profile, seed) for profile in LIBSRTP_PROFILES for seed in range(9)]
+    contexts = [keyed(engine, profile, seed) for profile in LIBSRTP_PROFILES for seed in range(9)]
     for n in (0, 1, 2, 3, 5, 8, 17, 64, probe.BATCH):
         sizes = [source.choice((0, 1, 16, 90, 700, 1400)) for _ in range(n)]
         jobs = [
@@ -132,7 +132,7 @@ def test_a_mixed_batch_is_what_its_packets_are_alone(engine: probe.Engine) -> No
 
 def test_the_back_ends_agree_at_every_size(profile: int) -> None:
     engines = [probe.Engine(backend) for backend in BACKENDS]
-    contexts = [context(engine, profile) for engine in engines]
+    contexts = [keyed(engine, profile) for engine in engines]
     made = list(packets(list(range(1401))))
     for begin in range(0, len(made), probe.BATCH):
         rows = made[begin : begin + probe.BATCH]
@@ -149,7 +149,7 @@ def rtcp(size: int) -> bytes:
 
 
 def test_srtcp_is_libsrtps_in_both_directions(engine: probe.Engine, profile: int) -> None:
-    both = context(engine, profile)
+    both = keyed(engine, profile)
     tx, rx = libsrtp(profile, Policy.SSRC_ANY_OUTBOUND), libsrtp(profile, Policy.SSRC_ANY_INBOUND)
     for index, size in enumerate(range(0, 1200, 4), 1):
         plain = rtcp(size)
@@ -160,7 +160,7 @@ def test_srtcp_is_libsrtps_in_both_directions(engine: probe.Engine, profile: int
 
 
 def test_srtp_and_srtcp_take_turns_on_one_context(engine: probe.Engine, profile: int) -> None:
-    both, oracle = context(engine, profile), libsrtp(profile, Policy.SSRC_ANY_OUTBOUND)
+    both, oracle = keyed(engine, profile), libsrtp(profile, Policy.SSRC_ANY_OUTBOUND)
     for index, (_, packet, header) in enumerate(packets([50] * 20), 1):
         assert engine.protect([(both, packet, header, 0)]) == [oracle.protect(packet)]
         assert engine.protect_rtcp(both, rtcp(24), index) == oracle.protect_rtcp(rtcp(24))
@@ -172,7 +172,7 @@ def flipped(packet: bytes) -> Iterator[bytes]:
 
 
 def test_no_byte_of_a_packet_can_be_changed(engine: probe.Engine, profile: int) -> None:
-    both = context(engine, profile)
+    both = keyed(engine, profile)
     packet, header = rtp(100, bytes(range(50)), csrcs=2, extension_words=1)
     (protected,) = engine.protect([(both, packet, header, 3)])
     assert {engine.unprotect(both, forged, header, 3) for forged in flipped(protected)} == {
@@ -183,7 +183,7 @@ def test_no_byte_of_a_packet_can_be_changed(engine: probe.Engine, profile: int) 
 
 
 def test_no_byte_of_srtcp_can_be_changed(engine: probe.Engine, profile: int) -> None:
-    both = context(engine, profile)
+    both = keyed(engine, profile)
     protected = engine.protect_rtcp(both, rtcp(32), 9)
     assert {engine.unprotect_rtcp(both, forged) for forged in flipped(protected)} == {DROP["auth_failed"]}
 
@@ -193,17 +193,17 @@ def test_unencrypted_srtcp_is_refused_even_when_authentic(engine: probe.Engine) 
     _, authentication, _ = probe.derive_keys(*master_key(profile), rtcp=True)
     packet = rtcp(32) + struct.pack("!I", 9)
     packet += hmac.digest(authentication, packet, "sha1")[:10]
-    assert engine.unprotect_rtcp(context(engine, profile), packet) == DROP["auth_failed"]
+    assert engine.unprotect_rtcp(keyed(engine, profile), packet) == DROP["auth_failed"]
 
 
 def test_another_key_opens_nothing(engine: probe.Engine, profile: int) -> None:
     packet, header = rtp(1, b"secret")
-    (protected,) = engine.protect([(context(engine, profile, 1), packet, header, 0)])
-    assert engine.unprotect(context(engine, profile, 2), protected, header, 0) == DROP["auth_failed"]
+    (protected,) = engine.protect([(keyed(engine, profile, 1), packet, header, 0)])
+    assert engine.unprotect(keyed(engine, profile, 2), protected, header, 0) == DROP["auth_failed"]
 
 
 def test_packets_too_short_for_their_tag_are_malformed(engine: probe.Engine, profile: int) -> None:
-    both = context(engine, profile)
+    both = keyed(engine, profile)
     for n in range(FIXED_HEADER_BYTES, FIXED_HEADER_BYTES + probe.trailer_bytes(profile)):
         assert engine.unprotect(both, bytes(n), FIXED_HEADER_BYTES, 0) == DROP["rtp_malformed"]
     for n in range(8 + probe.trailer_bytes(profile) + 4):
@@ -217,7 +217,7 @@ def test_profiles_have_the_lengths_of_their_rfcs(engine: probe.Engine) -> None:
         for profile in LIBSRTP_PROFILES
     }
     assert lengths == {1: (16, 14, 10), 7: (16, 12, 16), 8: (32, 12, 16)}
-    assert all(context(engine, profile).profile == profile for profile in LIBSRTP_PROFILES)
+    assert all(keyed(engine, profile).profile == profile for profile in LIBSRTP_PROFILES)
     assert probe.key_bytes(2) == -1
     with pytest.raises(ValueError, match="not known"):
         probe.Context(engine, 2, bytes(16), bytes(14))

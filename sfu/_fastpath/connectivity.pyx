@@ -11,7 +11,7 @@ from sfu._fastpath.core cimport (
     MAX_PUNT_BYTES, MAX_WORKERS, NOTICE_TRANSPORT, RELAY_DATAGRAM, PuntSlot, RelaySlot, count_drop, notify,
 )
 from sfu._fastpath.includes.linux cimport AF_INET6, ntohs
-from sfu._fastpath.ring cimport ring_commit, ring_reserve
+from sfu._fastpath.ring cimport ring_commit, ring_reserve, ring_room
 from sfu._fastpath.selection cimport reselect_transport
 from sfu._fastpath.stream.history cimport MAX_PAYLOAD_BYTES
 from sfu._fastpath.tables cimport (
@@ -110,12 +110,16 @@ cdef IceCredentials* find_credentials(Transport* transport, const StunMessage* m
 
 
 cdef void hand_on(Core* c, const Datagram* d, uint32_t worker) noexcept nogil:
-    """Passes a request to the Worker its hint names; that one answers from its own port."""
-    cdef RelaySlot* slot
+    """Passes a request to the Worker its hint names; that one answers from its own port.
+
+    Anybody may send these, so they take at most half of a ring that carries media.
+    """
+    cdef RelaySlot* slot = NULL
     if worker >= MAX_WORKERS or c.peers_out[worker] == NULL or d.bytes > MAX_PAYLOAD_BYTES:
         count_drop(c, DROP_STUN_WRONG_WORKER)
         return
-    slot = <RelaySlot*> ring_reserve(c.peers_out[worker])
+    if ring_room(c.peers_out[worker]) > (c.peers_out[worker].mask + 1) // 2:
+        slot = <RelaySlot*> ring_reserve(c.peers_out[worker])
     if slot == NULL:
         count_drop(c, DROP_RING_FULL)
         return

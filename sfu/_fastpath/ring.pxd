@@ -39,6 +39,10 @@ cdef inline void* ring_reserve(Ring* ring) noexcept nogil:
         return NULL
     return ring.slots + <size_t> (head & ring.mask) * ring.slot_bytes
 
+cdef inline uint32_t ring_room(Ring* ring) noexcept nogil:
+    """How many more slots the producer may reserve and commit now."""
+    return ring.mask + 1 - (load_relaxed(&ring.head) - load_acquire(&ring.tail))
+
 cdef inline void ring_commit(Ring* ring) noexcept nogil:
     store_release(&ring.head, load_relaxed(&ring.head) + 1)
 

@@ -196,6 +196,7 @@ class StopSignals:
 async def drain(node: Node, deadline_s: float, stop: StopSignals) -> None:
     """Take nothing new, wait for the Calls there are; not longer than the deadline or the second signal."""
     await node.control.drain(deadline_s)
+    await node.announce()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(deadline_s):
             while len(node.parts.calls) and not stop.second.is_set():  # noqa: ASYNC110 - no event tells

@@ -267,10 +267,6 @@ class CallAnswer(Struct, frozen=True, kw_only=True):
     joined_at_s: float | None
     ended_at_s: float | None
     end_reason: str
-    packets_in: int
-    packets_out: int
-    bytes_in: int
-    bytes_out: int
     client_stats: list[dict[str, float]]
 
 

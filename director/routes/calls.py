@@ -62,9 +62,5 @@ def _answer(record: CallRecord, stats: list[dict[str, float]]) -> CallAnswer:
         joined_at_s=record.joined_at_s or None,
         ended_at_s=record.ended_at_s or None,
         end_reason=record.end_reason,
-        packets_in=record.packets_in,
-        packets_out=record.packets_out,
-        bytes_in=record.bytes_in,
-        bytes_out=record.bytes_out,
         client_stats=stats,
     )

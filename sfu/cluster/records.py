@@ -103,10 +103,6 @@ class CallRecord(Record, frozen=True, kw_only=True):
     joined_at_s: float = 0.0
     ended_at_s: float = 0.0
     end_reason: str = ""
-    packets_in: int = 0
-    packets_out: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
 
 
 class ClientStatsRecord(Record, frozen=True, kw_only=True):

@@ -80,8 +80,8 @@ class Node:
         await self.parts.gate.start()
         self._running = True
         await self.meter.read()
-        await self._beat()
-        self._every(NODE_HEARTBEAT_S, self._beat)
+        await self.announce()
+        self._every(NODE_HEARTBEAT_S, self.announce)
         self._every(upkeep.TICK_S, lambda: upkeep.tick(self.parts))
         self._every(upkeep.SPEAKER_TICK_S, lambda: upkeep.hear_speakers(self.parts))
         ports = [link.worker.port for link in self.parts.plane.links]
@@ -101,6 +101,11 @@ class Node:
         await self.parts.ledger.stop()
         self.parts.plane.stop()
         log.info("node_stopped", node=self.node_id)
+
+    async def announce(self) -> None:
+        """Tells the cluster how the Node is: every heartbeat, and at once when that changes."""
+        await self.meter.read_if_old()
+        self.parts.ledger.node(self.meter.node_record())
 
     def routes(self, *, telemetry: bool = True) -> list[web.RouteDef]:
         """WHIP, WHEP, talk and the overview; health and metrics too unless the process has its own."""
@@ -137,10 +142,6 @@ class Node:
         await self.meter.read_if_old()
         body = msgspec.json.encode(self.meter.overview())
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
-
-    async def _beat(self) -> None:
-        await self.meter.read_if_old()
-        self.parts.ledger.node(self.meter.node_record())
 
     def _transport_changed(self, transport: Transport) -> None:
         call = self.parts.calls.on(transport)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -50,6 +51,15 @@ def new_engine(plan: Plan) -> LoadEngine:
         sample_every=plan.sample_every,
         loss=plan.loss,
     )
+
+
+@asynccontextmanager
+async def fleet_against(plan: Plan) -> AsyncIterator[Fleet]:
+    """A Fleet whose clients join the plan's Node, and leave it at the end."""
+    door = HttpDoor(plan.url, ApiKey.parse(plan.key))
+    async with door, Fleet(door, new_engine(plan), profile=plan.profile) as fleet:
+        yield fleet
+        await fleet.leave_all()
 
 
 async def run_load(plan: Plan, *, progress: Callable[[str], None] | None = None) -> Measurement:

@@ -1,4 +1,4 @@
-"""Rounds of protect_batch over many keys, timed natively; see crypto.py."""
+"""Rounds of SRTP over many keys, timed natively; see crypto.py."""
 
 import os
 
@@ -74,7 +74,7 @@ cdef class Fanout:
             job.roc = self.roc
             self.next_key = self.next_key + 1 if self.next_key + 1 < self.keys else 0
 
-    def round_ns(self) -> float:
+    def protect_ns(self) -> float:
         """Nanoseconds per packet of one packet to every key."""
         cdef int left = self.keys
         cdef int n
@@ -90,3 +90,38 @@ cdef class Fanout:
                 left -= n
             took = now_ns() - begin
         return <double>took / self.keys
+
+    def unprotect_ns(self) -> float:
+        """Nanoseconds per packet of one packet from every key, out of place."""
+        cdef uint8_t[SLOT_BYTES] payload
+        cdef srtp.ProtectJob* job = &self.jobs[0]
+        cdef int i
+        cdef uint64_t took = 0
+        cdef uint64_t begin
+        cdef bint ok = True
+        with nogil:
+            for i in range(self.keys):
+                self.fill(1)
+                srtp.protect_batch(self.engine, self.jobs, 1)
+                begin = now_ns()
+                ok &= srtp.unprotect(self.engine, job.context, job.packet, job.packet_bytes, HEADER_BYTES, self.roc,
+                                     payload) > 0
+                took += now_ns() - begin
+        if not ok:
+            raise AssertionError("a packet was refused")
+        return <double>took / self.keys
+
+    def rtcp_ns(self) -> float:
+        """Nanoseconds per compound packet protected and unprotected again."""
+        cdef int i, n
+        cdef uint64_t begin
+        cdef uint32_t index = 0
+        cdef bint ok = True
+        with nogil:
+            begin = now_ns()
+            for i in range(self.keys):
+                n = srtp.protect_rtcp(self.engine, self.contexts[i], self.slots, self.packet_bytes, i)
+                ok &= srtp.unprotect_rtcp(self.engine, self.contexts[i], self.slots, n, &index) > 0
+        if not ok:
+            raise AssertionError("a packet was refused")
+        return <double>(now_ns() - begin) / self.keys

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from bench.load.engine import LoadEngine
 from bench.load.fleet import PROFILES, add_plain_streams
 from bench.load.measurement import Measurement, measure
-from bench.load.offers import AUDIO_PT, VIDEO_PT
+from bench.load.offers import AUDIO_PT, RTX_PT, VIDEO_PT
 from bench.load.run import Plan, new_engine
 
 START_TIMEOUT_S = 20.0
@@ -48,7 +48,15 @@ async def run_reference(plan: Plan) -> Measurement:
 
 async def run_direct(plan: Plan) -> Measurement:
     """One publisher straight to one subscriber: what the path costs in time without any forwarder."""
-    engine, keys = new_engine(plan), _Keys(plan.profile)
+    with direct_path(plan) as (engine, source):
+        await asyncio.sleep(SETTLE_S)
+        return await measure(engine, seconds=plan.seconds, pid=None, audience={source: 1})
+
+
+@contextmanager
+def direct_path(plan: Plan) -> Iterator[tuple[LoadEngine, int]]:
+    """A running engine with one publisher that sends straight to one subscriber, and the publisher's Transport."""
+    engine, keys = LoadEngine(limit=2, sample_every=1), _Keys(plan.profile)
     source, sink = engine.add_source(packet_bytes=plan.traffic.packet_bytes), _plain_sink(engine)
     key, back = keys.new(), keys.new()
     with running(engine):
@@ -57,8 +65,7 @@ async def run_direct(plan: Plan) -> Measurement:
         engine.set_keys(sink, profile=keys.profile, rx=key, tx=back)
         add_plain_streams(engine, source, plan.traffic)
         engine.set_keys(source, profile=keys.profile, rx=back, tx=key)
-        await asyncio.sleep(SETTLE_S)
-        return await measure(engine, seconds=plan.seconds, pid=None, audience={source: 1})
+        yield engine, source
 
 
 @contextmanager
@@ -86,7 +93,7 @@ class _Keys:
 
 
 def _plain_sink(engine: LoadEngine) -> int:
-    return engine.add_sink(video_pt=VIDEO_PT, rtx_pt=97, audio_pt=AUDIO_PT)
+    return engine.add_sink(video_pt=VIDEO_PT, rtx_pt=RTX_PT, audio_pt=AUDIO_PT)
 
 
 @asynccontextmanager

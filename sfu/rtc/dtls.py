@@ -114,6 +114,8 @@ class DtlsAssociation:
 
     def receive(self, datagram: bytes) -> list[bytes]:
         """Takes one datagram of the far end and returns those to send back."""
+        if not datagram:
+            return []
         if self._handshake:
             self._handshake.bio_write(datagram)
             return self._advance(self._handshake)

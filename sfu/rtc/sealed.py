@@ -99,14 +99,15 @@ class SealedAssociation:
 
 
 def _records(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(content type, epoch and sequence number as one 64-bit number, body) of each whole record."""
+    """(content type, epoch and sequence number as one 64-bit number, body) of each whole DTLS 1.2 record."""
     offset = 0
     while offset + RECORD_HEADER_BYTES <= len(datagram):
         header = datagram[offset : offset + RECORD_HEADER_BYTES]
         end = offset + RECORD_HEADER_BYTES + int.from_bytes(header[11:13])
         if end > len(datagram):
             return
-        yield header[0], int.from_bytes(header[3:11]), datagram[offset + RECORD_HEADER_BYTES : end]
+        if header[1:3] == VERSION:
+            yield header[0], int.from_bytes(header[3:11]), datagram[offset + RECORD_HEADER_BYTES : end]
         offset = end
 
 

@@ -44,6 +44,7 @@ async def up(*flags: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str
 
 
 async def publish(url: str) -> RTCPeerConnection:
+    """A connected publisher: from now on it can say goodbye."""
     peer = publisher(video=False)
     await peer.setLocalDescription(await peer.createOffer())
     async with ClientSession() as http:
@@ -54,6 +55,11 @@ async def publish(url: str) -> RTCPeerConnection:
             invitation["urls"]["whip"], data=peer.localDescription.sdp, headers=headers
         ) as response:
             await peer.setRemoteDescription(RTCSessionDescription(await response.text(), "answer"))
+
+    async def state() -> str:
+        return peer.connectionState
+
+    await eventually(state, lambda now: now == "connected", within_s=10, every_s=0.02)
     return peer
 
 

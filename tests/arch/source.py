@@ -98,20 +98,20 @@ def _indent(line: str) -> int:
 
 
 def _parameters(rest: str) -> int:
-    """How many parameters stand before the parenthesis that closes the list, `self` not counted."""
-    depth, count, some = 1, 0, False
+    """How many parameters may be given by position: those before a bare `*` or the end, `self` not counted."""
+    depth, names = 1, [""]
     for char in rest:
-        if char in "([":
-            depth += 1
-        elif char in ")]":
-            depth -= 1
-            if depth == 0:
-                break
-        elif char == "," and depth == 1:
-            count += 1
-        some = some or not char.isspace()
-    total = count + 1 if some else 0
-    return total - bool(re.match(r"\s*self\b", rest))
+        depth += (char in "([") - (char in ")]")
+        if depth == 0:
+            break
+        if char == "," and depth == 1:
+            names.append("")
+        else:
+            names[-1] += char
+    plain = [name.strip() for name in names if name.strip()]
+    if "*" in plain:
+        plain = plain[: plain.index("*")]
+    return len(plain) - (plain[:1] == ["self"])
 
 
 def functions() -> list[Function]:

@@ -89,7 +89,7 @@ cdef class Engine:
         return out
 
     def unprotect(self, Context context, bytes packet, int header_bytes, uint32_t roc, in_place: bool = False) -> bytes | int:
-        """The plaintext payload, or -Drop."""
+        """The plaintext payload, or -Drop; checks that a refusal leaves no unverified plaintext behind."""
         cdef uint8_t[ROOM] slot
         cdef uint8_t[ROOM] payload
         cdef uint8_t* sink = payload
@@ -97,7 +97,10 @@ cdef class Engine:
         if in_place:
             sink = <uint8_t*>slot + header_bytes
         memcpy(slot, <const uint8_t*>packet, len(packet))
+        memset(payload, CANARY, ROOM)
         n = srtp.unprotect(self.engine, context.context, slot, len(packet), header_bytes, roc, sink)
+        if n < 0 and not in_place:
+            assert set(payload[:ROOM]) <= {0, CANARY}
         return n if n < 0 else PyBytes_FromStringAndSize(<char*>sink, n)
 
     def protect_rtcp(self, Context context, bytes packet, uint32_t index) -> bytes | int:

@@ -4,7 +4,7 @@ import hmac
 import random
 import struct
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import given
@@ -209,6 +209,16 @@ def test_packets_too_short_for_their_tag_are_malformed(engine: probe.Engine, pro
     for n in range(8 + probe.trailer_bytes(profile) + 4):
         assert engine.unprotect_rtcp(both, bytes(n)) == DROP["rtcp_malformed"]
     assert engine.protect_rtcp(both, bytes(7), 1) == DROP["rtcp_malformed"]
+
+
+@given(packet=st.binary(min_size=FIXED_HEADER_BYTES, max_size=200), extra=st.integers(0, 300))
+def test_noise_is_refused(packet: bytes, extra: int) -> None:
+    refusals = {DROP["auth_failed"], DROP["rtp_malformed"], DROP["rtcp_malformed"]}
+    for backend, profile in product(BACKENDS, LIBSRTP_PROFILES):
+        engine = probe.Engine(backend)
+        both = keyed(engine, profile)
+        assert engine.unprotect(both, packet, FIXED_HEADER_BYTES + extra, 0) in refusals
+        assert engine.unprotect_rtcp(both, packet) in refusals
 
 
 def test_profiles_have_the_lengths_of_their_rfcs(engine: probe.Engine) -> None:

@@ -1,11 +1,14 @@
 """Under which addresses a Node's media ports can be reached."""
 
 import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from sfu.config import Config
 
 LOOPBACK: Final = "127.0.0.1"
+LOOPBACK_V6: Final = "::1"
 ANYWHERE: Final = (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6))
 """Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket sends nothing, but picks a route."""
 
@@ -21,9 +24,15 @@ def media_addresses(config: Config) -> tuple[str, ...]:
     return (LOOPBACK, *own) if config.on_loopback or not own else own
 
 
-def media_bind_address(config: Config) -> str:
-    """Loopback if that is all there is, else every IPv4 address."""
-    return LOOPBACK if media_addresses(config) == (LOOPBACK,) else "0.0.0.0"
+def media_bind_addresses(config: Config) -> tuple[str, str]:
+    """Where to bind for IPv4 and for IPv6 ("" for not at all): loopback if that is all there is, else
+    anywhere.
+    """
+    addresses = [ip_address(address) for address in media_addresses(config)]
+    return (
+        _bind_address([a for a in addresses if a.version == 4], LOOPBACK, "0.0.0.0") or LOOPBACK,
+        _bind_address([a for a in addresses if a.version == 6], LOOPBACK_V6, "::"),
+    )
 
 
 def outgoing_addresses() -> tuple[str, ...]:
@@ -35,3 +44,9 @@ def outgoing_addresses() -> tuple[str, ...]:
         except OSError:
             return ()
         return (probe.getsockname()[0],)
+
+
+def _bind_address(addresses: Sequence[IPv4Address | IPv6Address], loopback: str, anywhere: str) -> str:
+    if not addresses:
+        return ""
+    return loopback if all(address.is_loopback for address in addresses) else anywhere

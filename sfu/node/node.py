@@ -19,7 +19,7 @@ from sfu.config import Config
 from sfu.media.plane import MediaPlane
 from sfu.media.transport import Transport, TransportPhase
 from sfu.node import upkeep
-from sfu.node.addresses import media_addresses, media_bind_address
+from sfu.node.addresses import media_addresses, media_bind_addresses
 from sfu.node.control import Control
 from sfu.node.desk import Desk
 from sfu.node.gate import Gate
@@ -176,10 +176,12 @@ class Node:
 
 def worker_configs(config: Config, node_id: str) -> list[WorkerConfig]:
     """One WorkerConfig for each Worker: ports from `media_port` on; the system chooses if that is 0."""
+    v4, v6 = media_bind_addresses(config)
     return [
         WorkerConfig(
             index=index,
-            bind_address=media_bind_address(config),
+            bind_address=v4,
+            bind_address_v6=v6,
             port=config.media_port + index if config.media_port else 0,
             node_hint=node_hint_of(node_id),
             crypto=config.crypto,

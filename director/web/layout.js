@@ -168,11 +168,11 @@ function flow(rows) {
   };
 }
 
-/** One colour per Room, the same on every page. */
+/** One colour per Room, the same on every page; similar names lie far apart (137 degrees: the golden angle). */
 function hueOf(name) {
   let hash = 7;
-  for (const character of name) hash = (hash * 31 + character.codePointAt(0)) % 360;
-  return hash;
+  for (const character of name) hash = (hash * 31 + character.codePointAt(0)) % 9973;
+  return (hash * 137) % 360;
 }
 
 const stacked = (n, { height, gap }) => (n ? n * height + (n - 1) * gap : 0);

@@ -68,9 +68,9 @@ class RunningNode:
 
 
 @contextmanager
-def running_node(directory: Path, *flags: str, workers: int = 1) -> Iterator[RunningNode]:
-    """Starts `headwater up` on free ports and waits for /readyz; at the end it must stop by itself."""
-    port = free_port()
+def running_node(directory: Path, *flags: str, workers: int = 2, port: int = 0) -> Iterator[RunningNode]:
+    """Starts `headwater up`, by default on free ports; waits for /readyz. At the end it must stop by itself."""
+    port = port or free_port()
     log = directory / "node.log"
     command = [sys.executable, "-m", "headwater_cli", "up"]
     command += ["--listen", f"127.0.0.1:{port}", "--media-port", "0", "--workers", str(workers), *flags]

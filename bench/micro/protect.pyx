@@ -100,7 +100,7 @@ cdef class Fanout:
         cdef uint64_t begin
         cdef bint ok = True
         with nogil:
-            for i in range(self.keys):
+            for _ in range(self.keys):
                 self.fill(1)
                 srtp.protect_batch(self.engine, self.jobs, 1)
                 begin = now_ns()

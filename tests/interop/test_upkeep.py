@@ -1,13 +1,16 @@
 """What a Node does by the clock, with a clock that the test turns."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sfu.node import node as node_module
 from sfu.node import upkeep
 from sfu.room.subscription import ActiveSpeaker
-from tests.support.nodes import RunningNode, running_node
+from tests.support.eventually import eventually
+from tests.support.nodes import RunningNode, frames, incoming, joined, publisher, running_node, viewer
 
 OFFERS = Path(__file__).parents[1] / "unit" / "rtc" / "offers"
 PUBLISH = (OFFERS / "chromium-publish.sdp").read_text()
@@ -73,3 +76,21 @@ async def test_nobody_asks_for_levels_while_nobody_has_a_choice(node: RunningNod
     await upkeep.hear_speakers(node.node.parts)
     wishes = {s.wish for p in room.room.participants.values() for s in p.subscriptions}
     assert wishes == {ActiveSpeaker()}
+
+
+async def test_who_falls_silent_is_gone_when_consent_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = node_module.worker_configs
+    short = lambda *args: [replace(config, consent_us=400_000) for config in made(*args)]  # noqa: E731
+    monkeypatch.setattr(node_module, "worker_configs", short)
+    watching = viewer()
+    async with (
+        running_node() as node,
+        joined(node, "/whip/demo", "ann", publisher()),
+        joined(node, "/whep/demo", "vera", watching),
+    ):
+        await frames(incoming(watching, "audio"), 5)
+        [call] = [call for call in node.node.parts.calls if call.participant.identity == "vera"]
+        # a viewer sends RTCP about once a second: to this Node it looks as if it had vanished
+        await eventually(node.calls, lambda calls: calls < 2, within_s=5, every_s=0.02)
+        assert call.transport.reason == "consent_lost"
+        assert [call.participant.identity for call in node.node.parts.calls] == ["ann"]

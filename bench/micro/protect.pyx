@@ -95,7 +95,6 @@ cdef class Fanout:
         """Nanoseconds per packet of one packet from every key, out of place."""
         cdef uint8_t[SLOT_BYTES] payload
         cdef srtp.ProtectJob* job = &self.jobs[0]
-        cdef int i
         cdef uint64_t took = 0
         cdef uint64_t begin
         cdef bint ok = True

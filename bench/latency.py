@@ -1,9 +1,9 @@
 """Latency that a Node adds, at about half a core of work: through the Node less the direct path.
 
 `python -m bench.latency`: a mass of viewers loads the Node; the figure is taken by probe viewers with an engine of
-their own, so that the mass's queues in the load tool do not count. The probes join first, in the middle and
-last, because a fan-out serves its Subscriptions in turn: what a large Room adds is the time of its fan-out. A publisher and a subscriber without any Node run at the
-same time in a third engine: the same machine, the same noise.
+their own, so that the mass's queues in the load tool do not count. The probes join first, in the middle and last,
+because a fan-out serves its Subscriptions in turn: what a large Room adds is the time of its fan-out. A publisher
+and a subscriber without any Node run at the same time in a third engine: the same machine, the same noise.
 """
 
 from __future__ import annotations
@@ -102,9 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps({"machine": machine, **result}, indent=2))
         return 0
     print(head)
-    print(
-        f"{result['viewers']} viewers in {result['rooms']} Rooms, Node at {result['cpu_share']:.0%} of a core; milliseconds:"
-    )
+    shape = f"{result['viewers']} viewers in {result['rooms']} Rooms"
+    print(f"{shape}, Node at {result['cpu_share']:.0%} of a core; milliseconds:")
     for name in ("direct", "probes", "all", "added"):
         figures = "  ".join(f"{key} {result[name][key] / 1000:7.3f}" for key in NAMES)
         print(f"{name:>8}  {figures}")

@@ -22,6 +22,9 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_unlock(pthread_mutex_t* mutex)
     int pthread_mutex_destroy(pthread_mutex_t* mutex)
 
+cdef extern from "<time.h>" nogil:
+    int nanosleep(const timespec* wanted, timespec* left)
+
 cdef extern from "<sched.h>" nogil:
     int sched_yield()
 

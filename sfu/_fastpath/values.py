@@ -44,7 +44,11 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """How one Worker is set up. `node_hint` (4 ICE characters) starts every ufrag of this Node."""
+    """How one Worker is set up. `node_hint` (4 ICE characters) starts every ufrag of this Node.
+
+    A Worker that is busy for at least `hold_above_percent` of the time holds packets back for up to `hold_us`, so
+    that those of one video frame leave as one GSO run.
+    """
 
     index: int
     bind_address: str = "0.0.0.0"
@@ -56,8 +60,11 @@ class WorkerConfig:
     max_tracks: int = 1024
     max_subscriptions: int = 16384
     hold_us: int = 2000
+    hold_above_percent: int = 40
     consent_us: int = 30_000_000
     max_publish_bps: int = 8_000_000
+    nice: int = -10
+    "Priority of the Worker's thread where the process may raise it (CAP_SYS_NICE): media before everything else."
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,7 @@ cdef enum:
     MAX_COMMANDS_PER_TURN = 32
     IDLE_US = 200000
     LOAD_WINDOW_US = 100000
-    HOLD_ABOVE_PERCENT = 40        # busy share from which frames are gathered into GSO runs
-    RELEASE_BELOW_PERCENT = 25
+    RELEASE_PERCENT = 60           # of the busy share from which frames are held: below this they no longer are
     RELAY_SLOTS = 1024
 
 STATUS_TEXT = {
@@ -170,10 +169,10 @@ cdef void weigh_load(WorkerState* w, uint64_t started_us, uint64_t now_us) noexc
     if elapsed_us < LOAD_WINDOW_US:
         return
     percent = w.busy_in_window_us * 100 // elapsed_us
-    if percent >= HOLD_ABOVE_PERCENT and w.core.hold_us:
+    if percent >= w.hold_above_percent and w.core.hold_us:
         w.core.counters.holds += not w.core.holding
         w.core.holding = True
-    elif percent < RELEASE_BELOW_PERCENT:
+    elif percent * 100 < w.hold_above_percent * RELEASE_PERCENT:
         w.core.holding = False
     w.load_window_us = now_us
     w.busy_in_window_us = 0
@@ -199,6 +198,7 @@ cdef class Worker:
         if self.w.wake_fd < 0 or self.w.event_fd < 0 or self.w.epoll_fd < 0:
             raise OSError(errno, os.strerror(errno))
         self.event_fd = self.w.event_fd
+        self.w.hold_above_percent = config.hold_above_percent
         self.w.core = self.make_core()
 
     cdef Core* make_core(self) except NULL:
@@ -266,7 +266,9 @@ cdef class Worker:
         self.thread.start()
 
     def _main(self):
+        cdef int nice = self.config.nice
         with nogil:
+            setpriority(PRIO_PROCESS, 0, nice)
             worker_main(&self.w)
 
     def stop(self):

@@ -90,6 +90,10 @@ cdef extern from "<unistd.h>" nogil:
     ssize_t read(int fd, void* buf, size_t n)
     ssize_t write(int fd, const void* buf, size_t n)
 
+cdef extern from "<sys/resource.h>" nogil:
+    int PRIO_PROCESS
+    int setpriority(int which, unsigned int who, int value)
+
 cdef extern from "<errno.h>" nogil:
     int errno
     int EAGAIN, EINTR, EIO, EINVAL, EMSGSIZE, ENOBUFS, EPERM

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from director.messages import CreateRoom
 from sfu.cluster.limits import JoinLimits, bucket_table, take
 from sfu.cluster.records import RoomRecord
@@ -27,10 +25,11 @@ class Admission:
             take(self._requests, address, now_s, "requests from this address")
 
 
-def check_room(room: RoomRecord, identities: Collection[str], identity: str) -> None:
-    """RejectedError 409 when the Room is full; an identity that is in it already only replaces itself."""
-    full = 0 < room.max_participants <= len(identities)
-    if full and identity not in identities:
+def check_room(room: RoomRecord, others: int) -> None:
+    """RejectedError 409 when the `others` in it fill the Room; an identity that is in it only replaces
+    itself.
+    """
+    if 0 < room.max_participants <= others:
         raise RejectedError(
             409, "Room is full", f"{room.max_participants} Participants are in the Room", FULL_ROOM_RETRY_S
         )

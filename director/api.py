@@ -105,7 +105,7 @@ class DirectorApi:
         grant = verify_token(
             bearer_token(request.headers.get("Authorization")), self._director.config.keys, now_s
         )
-        self._director.cluster.check_blocked(
+        self._director.cluster.blocklist.check(
             identity=grant.identity, address=address, token_id=grant.token_id, now_s=now_s
         )
         check_allowed(route.terms.need, grant, request.match_info)

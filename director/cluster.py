@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 
 import msgspec
 
 from sfu.cluster import records, subjects
-from sfu.cluster.blocklist import check_not_blocked
+from sfu.cluster.blocklist import Blocklist
 from sfu.cluster.control import NodeControl
-from sfu.cluster.records import BlockRecord, NodeRecord, ParticipantRecord
-from sfu.cluster.store import Store
+from sfu.cluster.records import NodeRecord, ParticipantRecord
+from sfu.cluster.store import RevisionMismatchError, Store
 from sfu.cluster.view import RecordView
 from sfu.errors import RejectedError
 
@@ -26,18 +27,19 @@ class Cluster:
         self.store = store
         self._link = link
         self._nodes = RecordView(store, subjects.NODES, NodeRecord)
-        self._blocks = RecordView(store, subjects.BLOCKS, BlockRecord)
+        self.blocklist = Blocklist(store)
+        self._alive: set[str] = set()
         self._pending: dict[str, tuple[float, int]] = {}
 
     async def start(self) -> None:
         """Follow the Store; returns when everything known is in."""
         await self._nodes.start()
-        await self._blocks.start()
+        await self.blocklist.start()
 
     async def stop(self) -> None:
         """Stop following."""
         await self._nodes.stop()
-        await self._blocks.stop()
+        await self.blocklist.stop()
 
     def nodes(self) -> list[NodeRecord]:
         """Live Nodes by id."""
@@ -95,15 +97,26 @@ class Cluster:
         publishers = Counter(record.room for record in everybody if record.tracks)
         return Counter(record.room for record in everybody), publishers
 
-    def blocks(self) -> list[BlockRecord]:
-        """The blocklist."""
-        return self._blocks.all()
+    async def count(self, room: str, *, besides: str) -> int:
+        """How many are in the Room, whatever their Node, without counting one identity."""
+        keys = await self.store.keys(subjects.participants_prefix(room))
+        return len(keys) - (subjects.participant_key(room, besides) in keys)
 
-    def check_blocked(self, *, identity: str, address: str, token_id: str, now_s: float) -> None:
-        """RejectedError 403 for whoever is on the blocklist."""
-        check_not_blocked(
-            self._blocks.all(), identity=identity, address=address, token_id=token_id, now_s=now_s
-        )
+    async def occupied(self) -> set[str]:
+        """Keys of the Rooms that somebody is in."""
+        keys = await self.store.keys(subjects.PARTICIPANTS)
+        return {subjects.ROOMS + key.split(".")[1] for key in keys}
+
+    async def bury(self) -> None:
+        """Delete the ParticipantRecords of Nodes that have died since the last call."""
+        alive = {node.id for node in self.nodes()}
+        dead, self._alive = self._alive - alive, alive
+        if not dead:
+            return
+        for entry in await self.store.entries(subjects.PARTICIPANTS):
+            if entry.value and records.decode(entry.value, ParticipantRecord).node in dead:
+                with contextlib.suppress(RevisionMismatchError):
+                    await self.store.delete(entry.key, revision=entry.revision)
 
     async def _participant_records(self, prefix: str) -> list[ParticipantRecord]:
         alive = {node.id for node in self.nodes()}

@@ -81,12 +81,11 @@ class Director:
         self.admission.joins.check(
             address=address, room=room_name, identity=wish.identity, key=grant.key, now_s=now_s
         )
-        self.cluster.check_blocked(
+        self.cluster.blocklist.check(
             identity=wish.identity, address=address, token_id=grant.token_id, now_s=now_s
         )
         room, _ = await self.rooms.create(CreateRoom(name=room_name, region=wish.region), now_s)
-        present = {record.identity for record in await self.cluster.participants(room_name)}
-        check_room(room, present, wish.identity)
+        check_room(room, await self.cluster.count(room_name, besides=wish.identity))
         room, node = await self._place(room, wish.region)
         call_id = make_call_id(self._randomness)
         await self.calls.open(
@@ -148,8 +147,9 @@ class Director:
         )
 
     async def sweep(self) -> None:
-        """End the Rooms that have been empty for long enough."""
-        occupied, _ = await self.cluster.occupancy()
+        """Bury what dead Nodes left behind; end the Rooms that have been empty for long enough."""
+        await self.cluster.bury()
+        occupied = await self.cluster.occupied()
         for room in self._empty.ended(await self.rooms.all(), occupied, self.clock()):
             await self.close_room(room.name, "empty")
 

@@ -100,8 +100,8 @@ class EmptyRooms:
         self._since_s: dict[str, float] = {}
 
     def ended(self, rooms: Iterable[RoomRecord], occupied: Collection[str], now_s: float) -> list[RoomRecord]:
-        """Feed with all Rooms and the names of those that somebody is in; returns the Rooms to end."""
-        empty = {room.sid: room for room in rooms if room.name not in occupied}
+        """Feed with all Rooms and the keys of those that somebody is in; returns the Rooms to end."""
+        empty = {room.sid: room for room in rooms if subjects.room_key(room.name) not in occupied}
         self._since_s = {sid: self._since_s.get(sid, now_s) for sid in empty}
         return [room for sid, room in empty.items() if now_s - self._since_s[sid] >= room.empty_timeout_s]
 

@@ -31,7 +31,7 @@ class BlocklistRoutes:
         now_s = self._director.clock()
         blocks = [
             BlockAnswer(kind=block.kind, value=block.value, until_s=block.until_s, reason=block.reason)
-            for block in self._director.cluster.blocks()
+            for block in self._director.cluster.blocklist.all()
             if not block.until_s or block.until_s > now_s
         ]
         return ApiAnswer(200, BlockList(blocks=blocks))
@@ -54,7 +54,7 @@ class BlocklistRoutes:
         """
         wish: Block = request.body or Block()
         kind, value = _named(request)
-        if len(self._director.cluster.blocks()) >= MAX_BLOCKS:
+        if len(self._director.cluster.blocklist.all()) >= MAX_BLOCKS:
             raise RejectedError(503, "Blocklist is full", f"{MAX_BLOCKS} entries exist", 60.0)
         until_s = self._director.clock() + wish.ttl_s if wish.ttl_s else 0.0
         record = BlockRecord(kind=kind, value=value, until_s=until_s, reason=wish.reason)

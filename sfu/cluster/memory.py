@@ -1,32 +1,43 @@
-"""The Store of one process: a dict with the manners of the shared one."""
+"""The Store of one process: dicts with the manners of the shared one."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from sfu.cluster import subjects
 from sfu.cluster.store import Entry, KeyExistsError, RevisionMismatchError, Watch
 
-_SWEEP_EVERY_WRITES = 1024
+Rows = dict[str, tuple[Entry, float]]
+"""Entries of one class with the time of writing, in order of writing."""
 
 
 class MemoryStore:
-    """Implements `store.Store`; `clock` gives seconds and only has to go forward."""
+    """Implements `store.Store`; `clock` gives seconds and only has to go forward.
+
+    `capacities` bounds classes whose records are history: beyond it the ones written longest ago are
+    forgotten, as if their lease had ended.
+    """
 
     def __init__(
         self,
         *,
         leases: Mapping[str, float] = subjects.LEASES,
+        capacities: Mapping[str, int] = subjects.MEMORY_CAPACITIES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leases = leases
+        self._capacities = capacities
         self._clock = clock
-        self._rows: dict[str, tuple[Entry, float]] = {}
+        self._classes: defaultdict[str, Rows] = defaultdict(dict)
         self._watches: set[_Mailbox] = set()
         self._revision = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._classes.values()))
 
     async def get(self, key: str) -> Entry | None:
         """See `Store.get`."""
@@ -51,13 +62,12 @@ class MemoryStore:
         """See `Store.delete`."""
         if revision is not None:
             self._expect(key, revision)
-        if key in self._rows:
+        if key in self._classes[subjects.class_of(key)]:
             self._write(key, None)
 
     async def entries(self, prefix: str) -> list[Entry]:
         """See `Store.entries`."""
-        keys = sorted(key for key in self._rows if key.startswith(prefix))
-        return [entry for entry in map(self._live, keys) if entry is not None]
+        return [entry for entry in map(self._live, self._keys(prefix)) if entry is not None]
 
     async def keys(self, prefix: str) -> list[str]:
         """See `Store.keys`."""
@@ -79,16 +89,18 @@ class MemoryStore:
             mailbox.end()
         self._watches.clear()
 
+    def _keys(self, prefix: str) -> list[str]:
+        wanted = subjects.class_of(prefix)
+        classes = [self._classes[wanted]] if wanted else self._classes.values()
+        return sorted(key for rows in classes for key in rows if key.startswith(prefix))
+
     def _live(self, key: str) -> Entry | None:
-        row = self._rows.get(key)
-        if row is None:
-            return None
-        entry, written_s = row
-        lease_s = subjects.lease_of(key, self._leases)
-        if lease_s is not None and self._clock() - written_s >= lease_s:
-            del self._rows[key]
-            return None
-        return entry
+        row = self._classes[subjects.class_of(key)].get(key)
+        return row[0] if row is not None and self._is_alive(key, row[1]) else None
+
+    def _is_alive(self, key: str, written_s: float) -> bool:
+        lease_s = self._leases.get(subjects.class_of(key))
+        return lease_s is None or self._clock() - written_s < lease_s
 
     def _expect(self, key: str, revision: int) -> None:
         entry = self._live(key)
@@ -98,16 +110,23 @@ class MemoryStore:
     def _write(self, key: str, value: bytes | None) -> int:
         self._revision += 1
         entry = Entry(key, value, self._revision)
-        if value is None:
-            self._rows.pop(key, None)
-        else:
-            self._rows[key] = (entry, self._clock())
+        class_ = subjects.class_of(key)
+        rows = self._classes[class_]
+        rows.pop(key, None)
+        if value is not None:
+            rows[key] = (entry, self._clock())
+        self._forget_oldest(class_, rows)
         for mailbox in self._watches:
             mailbox.deliver(entry)
-        if self._revision % _SWEEP_EVERY_WRITES == 0:
-            for stale in list(self._rows):
-                self._live(stale)
         return self._revision
+
+    def _forget_oldest(self, class_: str, rows: Rows) -> None:
+        capacity = self._capacities.get(class_)
+        while rows:
+            oldest = next(iter(rows))
+            if self._is_alive(oldest, rows[oldest][1]) and (capacity is None or len(rows) <= capacity):
+                return
+            del rows[oldest]
 
 
 class _Mailbox:

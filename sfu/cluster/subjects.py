@@ -27,6 +27,9 @@ LEASES: Final[Mapping[str, float]] = {NODES: NODE_LEASE_S, CALLS: CALL_LEASE_S, 
 it.
 """
 
+MEMORY_CAPACITIES: Final[Mapping[str, int]] = {CALLS: 4096, STATS: 1024}
+"""How much history a Store without a disk keeps."""
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -72,6 +75,6 @@ def block_key(kind: str, value: str) -> str:
     return f"{BLOCKS}{key_part(kind)}.{key_part(value)}"
 
 
-def lease_of(key: str, leases: Mapping[str, float] = LEASES) -> float | None:
-    """How many seconds a record under `key` lives without being written again; None when it stays."""
-    return leases.get(key[: key.find(".") + 1])
+def class_of(key: str) -> str:
+    """The class of a key or prefix with its dot; empty when it names none."""
+    return key[: key.find(".") + 1]

@@ -16,7 +16,10 @@ from sfu.cluster.store import Entry, Store
 
 
 class RecordView(Generic[RecordT]):
-    """Follows `prefix`; records that were not written for their lease are left out."""
+    """Follows `prefix`; records that were not written for their lease are left out.
+
+    `version` grows with every change, for those who keep an index of what is here.
+    """
 
     def __init__(
         self,
@@ -30,8 +33,9 @@ class RecordView(Generic[RecordT]):
         self._prefix = prefix
         self._record_type = record_type
         self._clock = clock
-        self._lease_s = subjects.lease_of(prefix)
+        self._lease_s = subjects.LEASES.get(subjects.class_of(prefix))
         self._rows: dict[str, tuple[RecordT, float]] = {}
+        self.version = 0
         self._complete = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -69,6 +73,7 @@ class RecordView(Generic[RecordT]):
                     self._take(entry)
 
     def _take(self, entry: Entry) -> None:
+        self.version += 1
         if entry.value is None:
             self._rows.pop(entry.key, None)
             return

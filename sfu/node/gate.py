@@ -1,12 +1,9 @@
 """Who may try to join here: nobody on the blocklist, and nobody too often."""
 
-from sfu.cluster import subjects
-from sfu.cluster.blocklist import check_not_blocked
+from sfu.cluster.blocklist import Blocklist
 from sfu.cluster.grants import Grant
 from sfu.cluster.limits import JoinLimits
-from sfu.cluster.records import BlockRecord
 from sfu.cluster.store import Store
-from sfu.cluster.view import RecordView
 from sfu.config import Config
 
 
@@ -15,7 +12,7 @@ class Gate:
 
     def __init__(self, config: Config, store: Store) -> None:
         self._limits = JoinLimits(config)
-        self._blocks = RecordView(store, subjects.BLOCKS, BlockRecord)
+        self._blocks = Blocklist(store)
 
     async def start(self) -> None:
         """Returns when the whole blocklist is known."""
@@ -27,11 +24,5 @@ class Gate:
 
     def check(self, grant: Grant, room: str, *, address: str, now_s: float) -> None:
         """RejectedError 403 for the blocked, 429 for the hasty."""
-        check_not_blocked(
-            self._blocks.all(),
-            identity=grant.identity,
-            address=address,
-            token_id=grant.token_id,
-            now_s=now_s,
-        )
+        self._blocks.check(identity=grant.identity, address=address, token_id=grant.token_id, now_s=now_s)
         self._limits.check(address=address, room=room, identity=grant.identity, key=grant.key, now_s=now_s)

@@ -27,7 +27,16 @@ class TestMemoryStore(StoreContract):
         for index in range(5000):
             clock.now_s += 0.01
             await store.put(f"nodes.{index}", b"x" * 10)
-        assert len(store._rows) < 2000
+        assert len(store) <= 101
+
+    async def test_history_is_bounded_and_the_oldest_goes_first(self, clock: VirtualClock) -> None:
+        store = MemoryStore(leases={}, capacities={"calls.": 10}, clock=clock)
+        for index in range(100):
+            await store.put(f"calls.{index:03}", b"")
+            await store.put(f"rooms.{index:03}", b"")
+            await store.put("calls.000", b"")
+        assert await store.keys("calls.") == ["calls.000", *(f"calls.{index:03}" for index in range(91, 100))]
+        assert len(await store.keys("rooms.")) == 100
 
     async def test_a_watch_that_is_left_costs_nothing_more(self, store: Store) -> None:
         assert isinstance(store, MemoryStore)

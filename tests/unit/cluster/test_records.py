@@ -49,5 +49,6 @@ def test_keys_of_different_names_differ_and_keep_to_the_alphabet(one: str, other
 
 
 def test_a_lease_goes_by_the_class_of_the_key() -> None:
-    assert subjects.lease_of(subjects.node_key("a.b")) == subjects.NODE_LEASE_S
-    assert subjects.lease_of(subjects.room_key("nodes.")) is None
+    assert subjects.class_of(subjects.node_key("a.b")) in subjects.LEASES
+    assert subjects.class_of(subjects.room_key("nodes.")) == subjects.ROOMS
+    assert subjects.class_of("nothing") == ""

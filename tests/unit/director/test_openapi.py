@@ -3,6 +3,7 @@ all).
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from director.api import api_routes
 from director.director import Director
 from director.openapi import openapi
 from sfu.cluster.memory import MemoryStore
+from sfu.cluster.subjects import NODE_HEARTBEAT_S
 from tests.unit.director.stage import ADMIN, CONFIG, Stage, stage
 
 document = openapi(api_routes(Director(CONFIG, MemoryStore(), lambda _: None)), version="1")
@@ -41,7 +43,10 @@ def served() -> Iterator[tuple[str, str]]:
         async with stage() as scene:
             await furnish(scene)
             ready.set_result((str(scene.client.make_url("")), scene.token(ADMIN, room_join=True)))
-            await done.wait()
+            while not done.is_set():
+                await scene.node.beat()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(done.wait(), NODE_HEARTBEAT_S)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(play(),))
     thread.start()
@@ -63,7 +68,7 @@ async def furnish(scene: Stage) -> None:
 
 @schema.parametrize()
 @settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

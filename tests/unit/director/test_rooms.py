@@ -1,3 +1,5 @@
+import asyncio
+
 import msgspec
 import pytest
 from yarl import URL
@@ -85,7 +87,7 @@ def room(name: str, timeout_s: int) -> RoomRecord:
 def test_a_room_ends_when_it_was_empty_for_long_enough_without_a_break() -> None:
     empty, rooms = EmptyRooms(), [room("a", 10), room("b", 20)]
     assert empty.ended(rooms, set(), 0.0) == []
-    assert empty.ended(rooms, {"a"}, 9.0) == []
+    assert empty.ended(rooms, {"rooms.a"}, 9.0) == []
     assert empty.ended(rooms, set(), 15.0) == []
     assert empty.ended(rooms, set(), 20.0) == [rooms[1]]
     assert empty.ended(rooms, set(), 25.0) == rooms
@@ -94,6 +96,19 @@ def test_a_room_ends_when_it_was_empty_for_long_enough_without_a_break() -> None
 async def test_the_director_ends_empty_rooms(scene: Stage) -> None:
     await scene.ask("POST", "/v1/rooms", {"name": "lab", "empty_timeout_s": 30})
     await scene.director.sweep()
+    scene.now_s += 31
+    await scene.director.sweep()
+    assert (await scene.ask("GET", "/v1/rooms/lab"))[0] == 404
+
+
+async def test_what_a_dead_node_leaves_behind_is_buried(scene: Stage) -> None:
+    await scene.ask("POST", "/v1/rooms", {"name": "lab", "empty_timeout_s": 30})
+    await scene.node.enter("lab", "ada")
+    await scene.director.sweep()
+    await scene.node.store.delete("nodes.node-1")
+    await asyncio.sleep(0)
+    await scene.director.sweep()
+    assert await scene.node.store.keys("participants.") == []
     scene.now_s += 31
     await scene.director.sweep()
     assert (await scene.ask("GET", "/v1/rooms/lab"))[0] == 404

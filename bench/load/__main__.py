@@ -15,7 +15,7 @@ from bench.load.doors import ApiKey, DoorError
 from bench.load.fleet import PROFILE_CHOICES, JoinError, Traffic
 from bench.load.measurement import Measurement
 from bench.load.report import render, rows
-from bench.load.run import Plan, run_load
+from bench.load.run import DEFAULT_KEY, DEFAULT_URL, Plan, run_load
 
 BAR_CELLS = 30
 
@@ -23,8 +23,8 @@ BAR_CELLS = 30
 def parser() -> argparse.ArgumentParser:
     """Every flag of the load tool."""
     flags = argparse.ArgumentParser(prog="headwater bench load", description=__doc__)
-    flags.add_argument("--url", default=Plan.url, help="base URL of the Node")
-    flags.add_argument("--keys", default=Plan.key, metavar="KEY:SECRET", help="API key for the tokens")
+    flags.add_argument("--url", default=DEFAULT_URL, help="base URL of the Node")
+    flags.add_argument("--keys", default=DEFAULT_KEY, metavar="KEY:SECRET", help="API key for the tokens")
     flags.add_argument("--publishers", type=int, default=1, help="one Room each")
     flags.add_argument("--subscribers", type=int, default=200, help="spread over the Rooms")
     flags.add_argument("--duration", type=float, default=10.0, help="seconds of the measured window")

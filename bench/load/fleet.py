@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from bench.load.doors import Admission, Door
 from bench.load.engine import LoadEngine
@@ -194,7 +194,7 @@ class Fleet:
     async def _connect(self, client: Client, local: LocalDescription, remote: RemoteDescription) -> None:
         if not remote.candidates:
             raise JoinError("the answer has no UDP candidate over IPv4")
-        role = "server" if remote.setup == "active" else "client"
+        role: Literal["server", "client"] = "server" if remote.setup == "active" else "client"
         client.association = DtlsAssociation(self._identity, remote.fingerprints, role=role)
         address = next((c for c in remote.candidates if c[0].startswith("127.")), remote.candidates[0])
         self.engine.set_remote(client.transport, *address)

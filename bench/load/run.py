@@ -15,6 +15,8 @@ from bench.load.engine import LoadEngine
 from bench.load.fleet import Fleet, Traffic
 from bench.load.measurement import Measurement, measure
 
+DEFAULT_URL = "http://127.0.0.1:7880"
+DEFAULT_KEY = "devkey:secret"
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
 
@@ -22,8 +24,8 @@ LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 class Plan:
     """What to run. `sample_every`: one packet in so many is decrypted and compared (a power of two)."""
 
-    url: str = "http://127.0.0.1:7880"
-    key: str = "devkey:secret"
+    url: str = DEFAULT_URL
+    key: str = DEFAULT_KEY
     publishers: int = 1
     subscribers: int = 200
     seconds: float = 10.0

@@ -46,6 +46,7 @@ cdef SourceStream* source_add_stream(Outlet* outlet, Source* source, int kind, u
     stream.frame_us = frame_us
     stream.mean_bytes = mean_bytes
     stream.index = next_random(outlet) & 0x7FFF
+    stream.mark = stream.index
     stream.rtx_index = next_random(outlet) & 0x7FFF
     stream.first_ts = <uint32_t> next_random(outlet)
     stream.next_frame_us = outlet.now_us + next_random(outlet) % frame_us

@@ -65,7 +65,7 @@ def test_the_rooms_region_comes_before_the_participants_and_both_before_load() -
 def test_joins_that_no_heartbeat_shows_yet_are_counted() -> None:
     nodes = [node("a", 0.10), node("b", 0.11)]
     assert place(room(), nodes).id == "a"
-    assert place(room(), nodes, pending={"a": 20}).id == "b"
+    assert place(room(), nodes, pending={"a": 100}).id == "b"
 
 
 def test_full_tables_count_as_load() -> None:

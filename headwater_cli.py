@@ -170,6 +170,7 @@ async def answering(
     middlewares = [explain_errors, behind_proxies(trusted_proxies)]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_REQUEST_BYTES)
     app.add_routes(routes)
+    app.on_response_prepare.append(sign)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
     await runner.setup()
     await web.SockSite(runner, listener).start()
@@ -177,6 +178,11 @@ async def answering(
         yield
     finally:
         await runner.cleanup()
+
+
+async def sign(_request: web.Request, response: web.StreamResponse) -> None:
+    """Say what answers, but not which versions of what it is made of."""
+    response.headers["Server"] = "headwater"
 
 
 class StopSignals:

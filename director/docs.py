@@ -11,6 +11,36 @@ from sfu.problems import MEANINGS
 _STYLE: Final = Path(__file__).with_name("docs.css").read_text(encoding="utf-8")
 
 
+TOKEN_NOTES: Final = (
+    ("Authorization", "Bearer, a JWT signed with HS256 by the secret of an API key"),
+    ("iss · sub", "the API key · the identity"),
+    ("nbf · exp", "Unix seconds; `exp` is needed"),
+    ("name · metadata", "shown to others in the Room"),
+    ("video.room · video.roomJoin", "the Room that the holder may join"),
+    (
+        "video.canPublish · canSubscribe · canPublishSources",
+        "what it may do there; allowed unless said otherwise",
+    ),
+    (
+        "video.roomCreate · roomList · roomAdmin · nodeAdmin",
+        "the calls above; roomAdmin with a `room` is for that Room",
+    ),
+)
+"""Claims, as `livekit-api` mints them."""
+
+SIGNALLING_NOTES: Final = (
+    (
+        "POST /whip/{room}",
+        "publish (RFC 9725): application/sdp in, 201 with the answer, Location and ETag out",
+    ),
+    ("POST /whep/{room}", "watch the first publisher, or ?participant=identity"),
+    ("POST /talk/{room}", "publish a microphone and hear the others in one offer"),
+    ("PATCH Location", "trickle ICE or ICE restart: application/trickle-ice-sdpfrag"),
+    ("DELETE Location", "leave"),
+)
+"""The doors of a Node."""
+
+
 def docs_page(document: dict[str, Any]) -> str:
     """Every call with its parameters, body and answers, then every schema."""
     operations = [
@@ -26,6 +56,7 @@ def docs_page(document: dict[str, Any]) -> str:
     for tag in document["tags"]:
         parts.append(f"<h2>{escape(tag['name'])}</h2>")
         parts += [_operation(*row) for row in operations if tag["name"] in row[2]["tags"]]
+    parts += [_notes("Tokens", TOKEN_NOTES), _notes("Signalling at a Node", SIGNALLING_NOTES)]
     parts.append("<h2>Schemas</h2>")
     parts += [_schema(name, schema) for name, schema in document["components"]["schemas"].items()]
     return _page("Headwater API", "".join(parts))
@@ -67,6 +98,11 @@ def _schema(name: str, schema: dict[str, Any]) -> str:
     ]
     text = f"<p>{escape(schema['description'])}</p>" if "description" in schema else ""
     return f'<h3 id="{escape(name)}">{escape(name)}</h3>{text}<table>{"".join(rows)}</table>'
+
+
+def _notes(title: str, rows: tuple[tuple[str, str], ...]) -> str:
+    body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows)
+    return f"<h2>{escape(title)}</h2><table>{body}</table>"
 
 
 def _content(holder: dict[str, Any]) -> dict[str, Any]:

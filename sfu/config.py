@@ -52,6 +52,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     media_port: Annotated[int, Meta(ge=0, le=65535, description="first UDP port; one per Worker")] = 7882
     workers: Annotated[int, Meta(ge=0, le=64, description="native threads (0: one per core)")] = 0
     crypto: Annotated[Literal["auto", "ipsec-mb", "openssl"], Meta(description="SRTP back end")] = "auto"
+    hold_above: Annotated[
+        int, Meta(ge=0, le=100, description="busy percent of a Worker from which frames leave as one GSO run")
+    ] = 40
     keys: Annotated[dict[str, str], Meta(description="API keys", examples=["key:secret,..."])] = {}
     ice_servers: Annotated[tuple[str, ...], Meta(description="stun:, turn: and turns: URLs for clients")] = ()
     turn_secret: Annotated[str, Meta(description="shared secret of the TURN servers")] = ""
@@ -126,8 +129,10 @@ class Flag:
         return "--" + self.field.replace("_", "-")
 
 
-NODE_ONLY: Final = frozenset({"node_id", "media_ip", "media_port", "workers", "crypto", "max_publish_bps"})
-DIRECTOR_ONLY: Final = frozenset({"turn_secret", "turn_ttl_s", "token_ttl_s", "max_rooms"})
+NODE_ONLY: Final = frozenset(
+    {"node_id", "media_ip", "media_port", "workers", "crypto", "hold_above", "max_publish_bps"}
+)
+DIRECTOR_ONLY: Final = frozenset({"token_ttl_s", "max_rooms"})
 
 
 def flags(command: Literal["up", "node", "director"]) -> Iterator[Flag]:

@@ -164,4 +164,4 @@ def test_every_setting_is_a_flag_with_words() -> None:
     assert [flag.field for flag in flags("up")] == list(Config.__struct_fields__)
     assert all(flag.description and flag.name.startswith("--") for flag in flags("up"))
     assert "media_port" not in {flag.field for flag in flags("director")}
-    assert "turn_secret" not in {flag.field for flag in flags("node")}
+    assert "token_ttl_s" not in {flag.field for flag in flags("node")}

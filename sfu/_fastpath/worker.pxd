@@ -14,6 +14,7 @@ cdef struct WorkerState:
     Ring* replies
     uint32_t stopping
     uint32_t sleeping
+    uint32_t hold_above_percent    # busy share from which frames are gathered into GSO runs
     uint64_t load_window_us        # start of the window in which busy time is measured
     uint64_t busy_in_window_us
     WorkerState* peers[MAX_WORKERS]

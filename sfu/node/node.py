@@ -185,6 +185,7 @@ def worker_configs(config: Config, node_id: str) -> list[WorkerConfig]:
             port=config.media_port + index if config.media_port else 0,
             node_hint=node_hint_of(node_id),
             crypto=config.crypto,
+            hold_above_percent=config.hold_above,
             max_publish_bps=config.max_publish_bps,
         )
         for index in range(config.workers or os.cpu_count() or 1)

@@ -56,8 +56,12 @@ class RunningNode:
         return next((room for room in self.overview()["rooms"] if room["name"] == name), None)
 
     def get_json(self, path: str) -> Any:
+        return json.loads(self.get_text(path))
+
+    def get_text(self, path: str) -> str:
         with urllib.request.urlopen(self.url + path, timeout=10) as response:
-            return json.load(response)
+            text: str = response.read().decode()
+            return text
 
     def post_json(self, path: str, body: object) -> Any:
         request = urllib.request.Request(

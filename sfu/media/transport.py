@@ -74,7 +74,10 @@ class Transport:
         if self._dtls is None or self.phase is TransportPhase.CLOSED:
             return
         before = self._dtls.state
-        self._send(self._dtls.receive(datagram))
+        answer = self._dtls.receive(datagram)
+        if self._dtls.state is DtlsState.CONNECTED and before is not DtlsState.CONNECTED:
+            self._set_keys(self._dtls)  # before our Finished, which media may follow at once
+        self._send(answer)
         if self._dtls.state is not before:
             self._react(self._dtls)
         self._arm_timer()
@@ -99,15 +102,18 @@ class Transport:
         self.link.post(Worker.close_transport, self.handle)
 
     def _react(self, dtls: DtlsAssociation) -> None:
-        if dtls.state is DtlsState.CONNECTED and dtls.keys:
-            self.link.post(
-                Worker.set_srtp, self.handle, profile=dtls.keys.profile, rx=dtls.keys.rx, tx=dtls.keys.tx
-            )
+        if dtls.state is DtlsState.CONNECTED:
             self._enter(TransportPhase.CONNECTED)
         elif dtls.state is DtlsState.CLOSED:
             self._finish("left")
         elif dtls.state is DtlsState.FAILED:
             self._finish("failed", dtls.reason)
+
+    def _set_keys(self, dtls: DtlsAssociation) -> None:
+        if dtls.keys:
+            self.link.post(
+                Worker.set_srtp, self.handle, profile=dtls.keys.profile, rx=dtls.keys.rx, tx=dtls.keys.tx
+            )
 
     def _send(self, datagrams: list[bytes]) -> None:
         for datagram in datagrams:

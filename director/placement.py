@@ -11,7 +11,9 @@ ROOM_HEADROOM = 0.80
 """A Node with more predicted load takes no new Rooms."""
 
 JOIN_HEADROOM = 0.95
-"""A Node with more predicted load takes no Participants either, not even into its own Rooms."""
+"""A Node with more load takes no Participants either, not even into its own Rooms: they have nowhere else to
+go.
+"""
 
 LOAD_PER_JOIN = 0.0003
 """Predicted load of a join that no heartbeat shows yet: a viewer of 1.5 Mbit/s, 230 packets/s of 1.3 us."""
@@ -37,7 +39,7 @@ def place(
     loads = {node.id: predicted_load(node, (pending or {}).get(node.id, 0)) for node in nodes}
     home = next((node for node in nodes if node.id == room.node), None)
     if home is not None and not home.draining:
-        if loads[home.id] >= JOIN_HEADROOM:
+        if predicted_load(home, 0) >= JOIN_HEADROOM:
             raise RejectedError(503, "Node is at capacity", "the Room's Node has no head-room", RETRY_AFTER_S)
         return home
     open_nodes = [node for node in nodes if not node.draining and loads[node.id] < ROOM_HEADROOM]

@@ -8,7 +8,14 @@ from collections import defaultdict
 
 import pytest
 
-from sfu._fastpath.values import EncodingSpec, Feedback, PayloadType, PayloadTypeMap, SubscriptionSpec, TrackSpec
+from sfu._fastpath.values import (
+    EncodingSpec,
+    Feedback,
+    PayloadType,
+    PayloadTypeMap,
+    SubscriptionSpec,
+    TrackSpec,
+)
 from tests.fastpath.probes.core_probe import CoreProbe
 from tests.support.far_end import FarEnd, pli, rtcp_packets
 from tests.support.models.simulcast import SimulcastEncoding, StrictReceiver

@@ -25,9 +25,6 @@ cdef extern from "<pthread.h>" nogil:
 cdef extern from "<time.h>" nogil:
     int nanosleep(const timespec* wanted, timespec* left)
 
-cdef extern from "<sched.h>" nogil:
-    int sched_yield()
-
 cdef inline uint64_t thread_cpu_us() noexcept nogil:
     cdef timespec t
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t)

@@ -1,5 +1,5 @@
 # The load client's thread: sockets, timers and every Transport, Source and Sink. A mutex guards all of it; the
-# thread holds it while it works and lets go while it sleeps, and yields as soon as another thread wants it.
+# thread holds it while it works, lets go while it sleeps, and gives way as soon as another thread wants it.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from bench.load.linux cimport pthread_mutex_t
 from bench.load.ports cimport RxBatch, UdpPort
@@ -19,8 +19,8 @@ cdef struct Punt:
     uint8_t data[PUNT_BYTES]
 
 cdef struct Loop:
+    pthread_mutex_t baton                  # held while waiting for `mutex`, so that both sides get their turn
     pthread_mutex_t mutex
-    uint32_t waiting
     uint32_t stopped
     int epoll_fd
     int wake_fd

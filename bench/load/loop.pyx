@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
-from sfu._fastpath.includes.atomics cimport load_acquire, store_release
+from sfu._fastpath.includes.atomics cimport load_acquire
 from sfu._fastpath.includes.linux cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN, close, epoll_create1, epoll_ctl, epoll_event,
     epoll_pwait2, eventfd, monotonic_us, read, timespec, write,
@@ -11,7 +11,7 @@ from sfu._fastpath.stream.srtp cimport (
 )
 from sfu._fastpath.wire.demux cimport PROTOCOL_DTLS, PROTOCOL_RTCP, PROTOCOL_RTP, PROTOCOL_STUN, classify
 from bench.load.linux cimport (
-    ntohl, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, sched_yield,
+    ntohl, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
     thread_cpu_us,
 )
 from bench.load.ports cimport (
@@ -35,6 +35,7 @@ cdef Loop* loop_new(int limit) noexcept nogil:
     cdef int i
     if loop == NULL:
         return NULL
+    pthread_mutex_init(&loop.baton, NULL)
     pthread_mutex_init(&loop.mutex, NULL)
     loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
     loop.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
@@ -91,6 +92,7 @@ cdef void loop_free(Loop* loop) noexcept nogil:
     close(loop.wake_fd)
     close(loop.punt_fd)
     pthread_mutex_destroy(&loop.mutex)
+    pthread_mutex_destroy(&loop.baton)
     free(loop)
 
 
@@ -134,10 +136,15 @@ cdef void loop_release_keys(Transport* transport) noexcept nogil:
 
 
 cdef void loop_lock(Loop* loop) noexcept nogil:
-    store_release(&loop.waiting, 1)
-    pthread_mutex_lock(&loop.mutex)
-    store_release(&loop.waiting, 0)
+    take_turn(loop)
     loop.outlet.now_us = monotonic_us()
+
+
+cdef void take_turn(Loop* loop) noexcept nogil:
+    """A thread that unlocks `mutex` and wants it again at once queues at the baton behind the one that waits."""
+    pthread_mutex_lock(&loop.baton)
+    pthread_mutex_lock(&loop.mutex)
+    pthread_mutex_unlock(&loop.baton)
 
 
 cdef void loop_unlock(Loop* loop) noexcept nogil:
@@ -157,9 +164,7 @@ cdef void loop_run(Loop* loop) noexcept nogil:
         timeout.tv_sec = 0
         timeout.tv_nsec = <long> (due_us - now_us) * 1000 if due_us > now_us else 0
         n = epoll_pwait2(loop.epoll_fd, ready, READY_PORTS, &timeout, NULL)
-        while load_acquire(&loop.waiting):
-            sched_yield()
-        pthread_mutex_lock(&loop.mutex)
+        take_turn(loop)
         receive_ready(loop, ready, n)
         run_due(loop)
         loop_unlock(loop)

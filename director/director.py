@@ -87,6 +87,7 @@ class Director:
         room, _ = await self.rooms.create(CreateRoom(name=room_name, region=wish.region), now_s)
         check_room(room, await self.cluster.count(room_name, besides=wish.identity))
         room, node = await self._place(room, wish.region)
+        self._empty.expect(room)
         call_id = make_call_id(self._randomness)
         await self.calls.open(
             CallRecord(

@@ -99,6 +99,10 @@ class EmptyRooms:
     def __init__(self) -> None:
         self._since_s: dict[str, float] = {}
 
+    def expect(self, room: RoomRecord) -> None:
+        """Somebody was just sent to the Room: its time begins anew."""
+        self._since_s.pop(room.sid, None)
+
     def ended(self, rooms: Iterable[RoomRecord], occupied: Collection[str], now_s: float) -> list[RoomRecord]:
         """Feed with all Rooms and the keys of those that somebody is in; returns the Rooms to end."""
         empty = {room.sid: room for room in rooms if subjects.room_key(room.name) not in occupied}

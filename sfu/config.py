@@ -148,6 +148,18 @@ def flags(command: Literal["up", "node", "director"]) -> Iterator[Flag]:
         yield Flag(field.name, meta.description, metavar, str(default) if default != () else "")
 
 
+def configuration_table() -> str:
+    """Every setting as a Markdown table: `docs/configuration.md` holds it, and a test keeps it true."""
+    commands: tuple[Literal["node", "director"], ...] = ("node", "director")
+    takers = {command: {flag.field for flag in flags(command)} for command in commands}
+    lines = ["| flag | default | meaning | for |", "|---|---|---|---|"]
+    for flag in flags("up"):
+        default = f"`{flag.default}`" if flag.default not in ("", "{}") else ""
+        users = ", ".join(command for command in commands if flag.field in takers[command])
+        lines.append(f"| `{flag.name}` | {default} | {flag.description} | {users} |")
+    return "\n".join(lines) + "\n"
+
+
 def load_config(
     arguments: Mapping[str, str],
     environ: Mapping[str, str],

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from sfu.config import Config, ConfigError, flags, is_loopback, load_config, split_address
+from sfu.config import (
+    Config,
+    ConfigError,
+    configuration_table,
+    flags,
+    is_loopback,
+    load_config,
+    split_address,
+)
 
 KEYS = {"HEADWATER_KEYS": "key:secret"}
 
@@ -158,6 +166,11 @@ def test_loopback_is_told_from_the_rest(host: str, truth: bool) -> None:
 def test_addresses_are_taken_apart() -> None:
     assert split_address("[::1]:80") == ("::1", 80)
     assert split_address(":80") == ("0.0.0.0", 80)
+
+
+def test_the_documentation_lists_every_setting() -> None:
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    assert configuration_table() in page.read_text()
 
 
 def test_every_setting_is_a_flag_with_words() -> None:

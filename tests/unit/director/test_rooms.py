@@ -93,6 +93,17 @@ def test_a_room_ends_when_it_was_empty_for_long_enough_without_a_break() -> None
     assert empty.ended(rooms, set(), 25.0) == rooms
 
 
+async def test_whoever_was_placed_has_time_to_arrive(scene: Stage) -> None:
+    await scene.ask("POST", "/v1/rooms", {"name": "lab", "empty_timeout_s": 30})
+    await scene.director.sweep()
+    scene.now_s += 29
+    await scene.ask("POST", "/v1/rooms/lab/join", {"identity": "ada"})
+    await scene.director.sweep()
+    scene.now_s += 29
+    await scene.director.sweep()
+    assert (await scene.ask("GET", "/v1/rooms/lab"))[0] == 200
+
+
 async def test_the_director_ends_empty_rooms(scene: Stage) -> None:
     await scene.ask("POST", "/v1/rooms", {"name": "lab", "empty_timeout_s": 30})
     await scene.director.sweep()

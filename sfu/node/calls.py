@@ -18,6 +18,7 @@ from sfu.signaling.messages import LayerWish, ServerEvent
 from sfu.signaling.session import Session
 
 LISTENER_EVENTS: Final = 64
+MAX_LISTENERS: Final = 8
 
 
 @dataclass(slots=True, eq=False)

@@ -1,10 +1,11 @@
 """The Node as its HTTP doors see it (`sfu.signaling.messages.CallDesk`)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from sfu.errors import RejectedError
 from sfu.media.transport import IceCredentials
 from sfu.node import join, layers, news, upkeep
+from sfu.node.calls import MAX_LISTENERS
 from sfu.node.parts import Parts
 from sfu.rtc.answer import write_restart
 from sfu.rtc.parameters import Intent
@@ -47,6 +48,11 @@ class Desk:
         """A LayerWish for one m-line of this viewer."""
         await layers.wish_for(self._parts, self._parts.calls.in_session(session.id), wish)
 
-    def events(self, session: Session, names: Sequence[EventName]) -> AsyncIterator[ServerEvent]:
-        """Server-sent events until the Call ends."""
-        return news.listen(self._parts.calls.in_session(session.id), names)
+    def events(
+        self, session: Session, names: Sequence[EventName]
+    ) -> AsyncGenerator[ServerEvent | None, None]:
+        """Server-sent events until the Call ends; RejectedError(409): it has too many listeners."""
+        call = self._parts.calls.in_session(session.id)
+        if len(call.listeners) >= MAX_LISTENERS:
+            raise RejectedError(409, "Too many event streams", f"a session has at most {MAX_LISTENERS}")
+        return news.listen(call, names)

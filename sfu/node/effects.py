@@ -9,7 +9,7 @@ from sfu.node.calls import Call
 from sfu.node.layers import carry_out_wish
 from sfu.node.news import tell_activity
 from sfu.node.parts import Parts
-from sfu.node.reports import call_record, record_participant
+from sfu.node.reports import call_record, record_participant, traffic
 from sfu.node.rooms import OpenRoom
 from sfu.room.events import (
     LeaveReason,
@@ -107,4 +107,4 @@ def _left(parts: Parts, call: Call, reason: LeaveReason) -> None:
     if call.room.room.find(call.participant.identity) is None:
         parts.ledger.participant_left(call.room.name, call.participant.identity)
     parts.ledger.call(call_record(parts, call, reason=reason))
-    call.log.info("left", reason=reason, detail=call.transport.detail)
+    call.log.info("left", reason=reason, detail=call.transport.detail, **traffic(parts, call))

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from sfu._fastpath.values import EncodingRow, Snapshot, SnapshotScope, SubscriptionRow, TransportRow
+from sfu._fastpath.values import EncodingRow, Snapshot, SnapshotScope, SubscriptionRow
 from sfu.cluster.records import NodeRecord
 from sfu.media.counters import MICROSECONDS, Rate, Reading
 from sfu.media.link import WorkerLink
@@ -51,6 +51,9 @@ class Meter:
         fresh = {link.index: Reading(now_us, snapshot) for link, snapshot in snapshots}
         self._earlier, self._latest = self._latest or fresh, fresh
         self._cpu_cores = self._cpu.cores(now_us)
+        self._parts.transport_rows = {
+            (link.index, row.transport): row for link, snapshot in snapshots for row in snapshot.transports
+        }
 
     async def read_if_old(self) -> None:
         """Takes a reading unless the latest is less than a second old."""
@@ -61,6 +64,12 @@ class Meter:
                 await self.read()
             finally:
                 self._reading = False
+
+    def silent_s(self) -> float:
+        """Seconds since all Workers answered last."""
+        return (
+            self._parts.now_us() - min((r.at_us for r in self._latest.values()), default=0)
+        ) / MICROSECONDS
 
     def snapshots(self) -> list[tuple[int, Snapshot]]:
         """The latest snapshot of each Worker, by index."""
@@ -149,15 +158,12 @@ class Streams:
         self._parts = parts
         self._encodings: dict[tuple[int, int, int], tuple[EncodingRow, Rate]] = {}
         self._subscriptions: dict[tuple[int, int], tuple[SubscriptionRow, Rate]] = {}
-        self._transports: dict[tuple[int, int], TransportRow] = {}
         for index, reading in latest.items():
             before = earlier.get(index, reading)
             for (track, encoding), found in reading.encoding_rates(before).items():
                 self._encodings[index, track, encoding] = found
             for handle, sent in reading.subscription_rates(before).items():
                 self._subscriptions[index, handle] = sent
-            for row in reading.snapshot.transports:
-                self._transports[index, row.transport] = row
 
     def room(self, room: OpenRoom) -> RoomView:
         """One Room with all who are in it."""
@@ -227,7 +233,7 @@ class Streams:
             if sent
             else (None, Rate())
         )
-        transport = self._transports.get((call.transport.link.index, call.transport.handle))
+        transport = self._parts.transport_rows.get((call.transport.link.index, call.transport.handle))
         track = subscription.track
         rids = track.rids if track else ()
         return SubscriptionView(

@@ -1,8 +1,8 @@
 """News for viewers: the server-sent events of WHEP (draft-ietf-wish-whep)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -11,18 +11,31 @@ from sfu.node.rooms import OpenRoom
 from sfu.room.subscription import Subscription
 from sfu.signaling.messages import EventName, ServerEvent
 
-EMPTY = b"{}"
+EMPTY: Final = b"{}"
+KEEP_ALIVE_S: Final = 15.0
+"""Less than proxies wait; a write is also how a vanished client is noticed."""
 
 
-async def listen(call: Call, names: Sequence[EventName]) -> AsyncIterator[ServerEvent]:
-    """First how things are, then every change, until the Call ends. `inactive` never comes first."""
+async def listen(call: Call, names: Sequence[EventName]) -> AsyncGenerator[ServerEvent | None, None]:
+    """First how things are, then every change, until the Call ends; None after a while without any.
+
+    `inactive` never comes first.
+    """
     queue: asyncio.Queue[ServerEvent | None] = asyncio.Queue(LISTENER_EVENTS)
     call.listeners.add(queue)
     try:
         for event in present_state(call):
             if event.name in names:
                 yield event
-        while (news := await queue.get()) is not None:
+        while True:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_S):
+                    news = await queue.get()
+            except TimeoutError:
+                yield None
+                continue
+            if news is None:
+                return
             if news.name in names:
                 yield news
     finally:

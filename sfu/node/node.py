@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 import structlog
@@ -35,6 +36,7 @@ from sfu.signaling.whip import Door
 from sfu.telemetry.health import health_routes
 from sfu.telemetry.metrics import CONTENT_TYPE, NodeMetrics
 
+SILENT_S: Final = 10.0
 IceServersOf = Callable[[str], tuple[IceServer, ...]]
 """Given an identity, the ICE servers for its client."""
 
@@ -123,6 +125,8 @@ class Node:
         """Why the Node cannot take new Calls; empty when it can."""
         if not self._running:
             return "the Node has not started"
+        if self.meter.silent_s() > SILENT_S:
+            return "a Worker does not answer"
         return "the Node is draining" if self.parts.draining else ""
 
     async def metrics_text(self) -> bytes:

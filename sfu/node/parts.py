@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sfu._fastpath.values import TransportRow
 from sfu.config import Config
 from sfu.ids import Randomness
 from sfu.media.plane import MediaPlane
@@ -37,6 +38,8 @@ class Parts:
     rooms: Rooms = field(default_factory=Rooms)
     calls: Calls = field(default_factory=Calls)
     shared: SharedValues = field(default_factory=SharedValues)
+    transport_rows: dict[tuple[int, int], TransportRow] = field(default_factory=dict)
+    """By Worker index and handle, as of the latest reading."""
     memory: MemoryTrimmer = field(default_factory=MemoryTrimmer)
     draining: bool = False
 

@@ -49,6 +49,19 @@ def call_record(parts: Parts, call: Call, *, reason: str = "") -> CallRecord:
     )
 
 
+def traffic(parts: Parts, call: Call) -> dict[str, int]:
+    """What the Call has sent and received, as of the latest reading."""
+    row = parts.transport_rows.get((call.transport.link.index, call.transport.handle))
+    if row is None:
+        return {}
+    return {
+        "packets_in": row.packets_in,
+        "packets_out": row.packets_out,
+        "bytes_in": row.bytes_in,
+        "bytes_out": row.bytes_out,
+    }
+
+
 def _track_entry(track: Track) -> TrackEntry:
     return TrackEntry(
         sid=track.sid,

@@ -1,6 +1,6 @@
 """What the HTTP doors and the Node tell each other: plain values, and the interface the Node has to offer."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -87,5 +87,7 @@ class CallDesk(Protocol):
     async def select_layer(self, session: Session, wish: LayerWish) -> None:
         """Carries out a LayerWish; RejectedError(404): no such m-line or Encoding."""
 
-    def events(self, session: Session, names: Sequence[EventName]) -> AsyncIterator[ServerEvent]:
-        """What happens to what this viewer watches, from now until its session ends."""
+    def events(
+        self, session: Session, names: Sequence[EventName]
+    ) -> AsyncGenerator[ServerEvent | None, None]:
+        """What happens to what this viewer watches, from now until its session ends; None: still here."""

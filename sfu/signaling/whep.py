@@ -1,6 +1,7 @@
 """WHEP (draft-ietf-wish-whep) at /whep/{room}, with its server-sent-events and layer extensions."""
 
 import secrets
+from contextlib import aclosing, suppress
 from typing import Final, TypeVar
 
 import msgspec
@@ -8,7 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from sfu.errors import RejectedError
-from sfu.signaling.messages import EVENT_NAMES, CallDesk, EventName, JoinAnswer, LayerWish
+from sfu.signaling.messages import EVENT_NAMES, CallDesk, EventName, JoinAnswer, LayerWish, ServerEvent
 from sfu.signaling.shell import CORS_HEADERS, read_body, resource
 from sfu.signaling.whip import Door
 
@@ -97,12 +98,16 @@ class WatchDoor(Door):
         response = web.StreamResponse(headers={"Cache-Control": "no-store", **CORS_HEADERS})
         response.content_type = "text/event-stream"
         await response.prepare(request)
-        try:
-            async for event in events:
-                await response.write(b"event: %s\ndata: %s\n\n" % (event.name.encode(), event.data))
-        except ConnectionResetError:
-            pass
+        async with aclosing(events):
+            with suppress(ConnectionResetError):
+                async for event in events:
+                    await response.write(_line(event))
         return response
+
+
+def _line(event: ServerEvent | None) -> bytes:
+    """WHATWG server-sent events; a comment says that we are still here."""
+    return b":\n\n" if event is None else b"event: %s\ndata: %s\n\n" % (event.name.encode(), event.data)
 
 
 def _decode(body: bytes, kind: type[T]) -> T:

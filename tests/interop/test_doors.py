@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sfu.node import news
+from sfu.node.calls import MAX_LISTENERS
 from tests.support.eventually import eventually
 from tests.support.nodes import RunningNode, running_node, token
 
@@ -278,3 +281,24 @@ async def test_the_overview_and_the_metrics_tell_the_same_story(node: RunningNod
     _, _, metrics = await request(node, "GET", "/metrics")
     assert "headwater_participants 2.0" in metrics
     assert 'headwater_drops_total{reason="auth_failed",worker="0"} 0.0' in metrics
+
+
+async def test_a_quiet_stream_says_that_it_is_there(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news, "KEEP_ALIVE_S", 0.01)
+    _, headers, _ = await node.offer("/whep/demo", "vera", WATCH)
+    events = links(headers)["urn:ietf:params:whep:ext:core:server-sent-events"]
+    async with node.http.get(events) as stream:
+        while await stream.content.readline() != b":\n":
+            pass
+
+
+async def test_a_session_has_only_so_many_streams(node: RunningNode) -> None:
+    _, headers, _ = await node.offer("/whep/demo", "vera", WATCH)
+    events = links(headers)["urn:ietf:params:whep:ext:core:server-sent-events"]
+    async with AsyncExitStack() as streams:
+        for _ in range(MAX_LISTENERS):
+            stream = await streams.enter_async_context(node.http.get(events))
+            await stream.content.readline()
+        assert (await request(node, "GET", events))[0] == 409

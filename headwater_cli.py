@@ -235,7 +235,7 @@ class _OneLineParser(argparse.ArgumentParser):
 
 def _bench(arguments: list[str]) -> int:
     """`headwater bench load ...` runs `bench.load`; the benchmarks are not part of a Node's imports."""
-    tools = ("load", "micro", "peers")
+    tools = ("load", "peers")
     if not arguments or arguments[0] not in tools:
         print(f"usage: headwater bench {{{','.join(tools)}}} ...", file=sys.stderr)
         return 0 if arguments[:1] in (["-h"], ["--help"]) else BAD_CONFIGURATION

@@ -339,7 +339,7 @@ cdef void bind(Core* c, Subscription* s, const BindCommand* spec, Reply* reply) 
             reply.status = STATUS_NO_SUCH_HANDLE
             return
     unbind(c, s)
-    s.epoch += 1
+    forget_sent(s)
     s.map_count = spec.count
     memcpy(s.map, spec.map, sizeof(spec.map))
     s.cached_in_pt = 255

@@ -16,7 +16,7 @@ from sfu._fastpath.stream.history cimport (
 )
 from sfu._fastpath.stream.layers cimport step_temporal
 from sfu._fastpath.stream.rewrite cimport (
-    SKIP_FILL, Mapped, rewrite_ids_sent, rewrite_map, rewrite_sent, rewrite_skip,
+    SKIP_FILL, Mapped, rewrite_ids_sent, rewrite_map, rewrite_sent, rewrite_skip, rewrite_taken,
 )
 from sfu._fastpath.stream.srtp cimport ProtectJob
 from sfu._fastpath.tables cimport (
@@ -180,7 +180,7 @@ cdef void forward_selected(Core* c, Subscription* s, Encoding* encoding, SourceP
     if not rewrite_map(&s.rewrite, packet.ext_seq, &mapped):
         count_drop(c, DROP_LATE)
         return
-    if not newest and already_sent(s, packet, &mapped):
+    if not newest and already_sent(s, &mapped):
         return
     if packet.payload_type != s.cached_in_pt and not map_payload_type(s, packet.payload_type):
         count_drop(c, DROP_SUBSCRIPTION_NO_CODEC)
@@ -188,11 +188,13 @@ cdef void forward_selected(Core* c, Subscription* s, Encoding* encoding, SourceP
     emit(c, s, encoding, packet, &mapped, k)
 
 
-cdef bint already_sent(const Subscription* s, const SourcePacket* packet, const Mapped* m) noexcept nogil:
-    """True for a packet of a replay that comes along again with its run."""
+cdef bint already_sent(const Subscription* s, const Mapped* m) noexcept nogil:
+    """True if this number went out: a packet of a replay comes along again with its run, a filled one comes late.
+
+    Whatever was sent under it, nothing else may be (one SRTP index, one packet: RFC 3711 section 9.1).
+    """
     cdef const SentRecord* record = &s.sent[m.out_seq & s.sent_mask]
-    return (record.out_seq == <uint16_t> m.out_seq and record.source_seq == packet.ext_seq
-            and record.epoch == s.epoch and record.encoding < RECORD_FILL)
+    return record.out_seq == <uint16_t> m.out_seq and record.encoding != RECORD_EMPTY
 
 
 cdef bint map_payload_type(Subscription* s, uint8_t incoming) noexcept nogil:
@@ -211,7 +213,8 @@ cdef void leave_out(Core* c, Subscription* s, Encoding* encoding, SourcePacket* 
     cdef Mapped mapped
     cdef int picture_id = packet.picture_id if packet.flags & PACKET_VP8_IDS else -1
     count_drop(c, DROP_LAYER_FILTERED)
-    if rewrite_skip(&s.rewrite, packet.ext_seq, picture_id, &mapped) == SKIP_FILL:
+    if (rewrite_skip(&s.rewrite, packet.ext_seq, picture_id, &mapped) == SKIP_FILL
+            and not already_sent(s, &mapped)):
         emit_fill(c, s, packet, &mapped)
 
 
@@ -359,25 +362,25 @@ cdef void emit_fill(Core* c, Subscription* s, SourcePacket* packet, const Mapped
     """A padding-only packet for a seq that must not stay a hole (RFC 3550 section 5.1)."""
     cdef SentRecord record
     memset(&record, 0, sizeof(record))
-    record.source_seq = packet.ext_seq
-    record.ts_offset = m.ts_offset
+    record.source_seq = <uint64_t> s.cached_out_pt << 32 | <uint32_t> (packet.rtp_ts + m.ts_offset)
     record.out_seq = <uint16_t> m.out_seq
     record.encoding = RECORD_FILL
     record.epoch = s.epoch
-    if build_fill(c, s, packet.rtp_ts + m.ts_offset, m.out_seq):
-        record.source_seq = packet.rtp_ts + m.ts_offset
+    if build_fill(c, s, record.source_seq, m.out_seq):
+        rewrite_taken(&s.rewrite, m.out_seq)
         remember(s, &record)
         c.counters.packets_filled += 1
 
 
-cdef bint build_fill(Core* c, Subscription* s, uint32_t rtp_ts, uint64_t out_seq) noexcept nogil:
+cdef bint build_fill(Core* c, Subscription* s, uint64_t stamp, uint64_t out_seq) noexcept nogil:
+    """The padding-only packet; `stamp` is payload type << 32 | rtp_ts, so that a repetition has the same bytes."""
     cdef Transport* transport = &c.tables.transports[s.transport]
     cdef uint8_t* p
     cdef ProtectJob* job
     if transport.tx == NULL or not transport.has_remote:
         return False
     p = batch_reserve(&c.batch)
-    rtp_write_header(p, s.cached_out_pt, False, <uint16_t> out_seq, rtp_ts, s.ssrc, False, True)
+    rtp_write_header(p, <uint8_t> (stamp >> 32), False, <uint16_t> out_seq, <uint32_t> stamp, s.ssrc, False, True)
     pad(p + RTP_HEADER_BYTES, 0, FILL_BYTES)
     job = &c.batch.jobs[c.batch.job_count]
     job.context = transport.tx
@@ -407,7 +410,7 @@ cdef bint retransmit(Core* c, Subscription* s, uint16_t out_seq, uint64_t now_us
     record.resent_ms = now_ms
     ext_out = s.rewrite.out_highest - <uint16_t> (<uint16_t> s.rewrite.out_highest - out_seq)
     if record.encoding == RECORD_FILL:
-        return build_fill(c, s, <uint32_t> record.source_seq, ext_out)
+        return build_fill(c, s, record.source_seq, ext_out)
     packet = history_find(&s.track.encodings[record.encoding].history, record.source_seq)
     if packet == NULL or not map_payload_type(s, packet.payload_type):
         count_drop(c, DROP_HISTORY_MISS)

@@ -10,7 +10,7 @@ from sfu._fastpath.core cimport NOTICE_TRACK, notify
 from sfu._fastpath.stream.history cimport PACKET_KEYFRAME, PACKET_VP8_IDS, history_find
 from sfu._fastpath.stream.layers cimport choose_encoding
 from sfu._fastpath.stream.rewrite cimport Rewrite, rewrite_ids_continue, rewrite_start
-from sfu._fastpath.tables cimport NO_INDEX, Transport, index_of, listeners_add, listeners_remove
+from sfu._fastpath.tables cimport NO_INDEX, Transport, forget_sent, index_of, listeners_add, listeners_remove
 
 cdef enum:
     BOUNDARY_WAIT_US = 100000      # longest wait for the end of a frame that may never come
@@ -98,11 +98,16 @@ cdef void detach(Core* c, Subscription* s) noexcept nogil:
 
 
 cdef void restart_listeners(Core* c, Encoding* encoding) noexcept nogil:
-    """The Encoding's source began anew (other SSRC): everybody on it waits for its keyframe again."""
+    """The Encoding's source began anew (other SSRC): everybody on it waits for its keyframe again.
+
+    Its numbers may come again with other packets, so a NACK for an old one must not find a new one (one SRTP index
+    never carries two packets, RFC 3711 section 9.1).
+    """
     cdef uint32_t i = encoding.track.first_subscription
     cdef Subscription* s
     while i != <uint32_t> NO_INDEX:
         s = &c.tables.subscriptions[i]
+        forget_sent(s)
         if s.current == encoding:
             drop_current(c, s)
             reselect(c, s)

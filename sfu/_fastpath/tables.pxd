@@ -3,6 +3,7 @@
 # Everything here is owned by the Worker's thread. Transports, Tracks and Subscriptions are table slots; Encodings are
 # allocated with their Track. Pointers between them are unlinked on removal (`control.pyx`), never left dangling.
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 from sfu._fastpath.includes.linux cimport sockaddr_in, sockaddr_in6, socklen_t
 from sfu._fastpath.stream.history cimport History
 from sfu._fastpath.stream.nack cimport NackList
@@ -187,7 +188,7 @@ cdef struct SentRecord:            # what was done to one sent packet, enough to
     uint16_t out_seq
     uint16_t picture_id_offset
     uint8_t tl0_offset
-    uint8_t encoding               # 255: empty, 254: padding only
+    uint8_t encoding               # 255: empty, 254: padding only, its `source_seq` is payload type << 32 | rtp_ts
     uint8_t padding_bytes
     uint8_t epoch
     uint32_t resent_ms
@@ -314,6 +315,12 @@ cdef inline Subscription* subscription_get(Tables* t, uint32_t handle) noexcept 
     if handle == 0 or index >= t.subscription_high or t.subscriptions[index].handle != handle:
         return NULL
     return &t.subscriptions[index]
+
+# What went out before can no longer be repeated: its sources are gone or their numbers mean other packets now.
+cdef inline void forget_sent(Subscription* s) noexcept nogil:
+    s.epoch += 1
+    if s.epoch == 0:
+        memset(s.sent, 0xff, (s.sent_mask + 1) * sizeof(SentRecord))
 
 cdef inline bint address_equal(const Address* a, const Address* b) noexcept nogil:
     return (a.port == b.port and (<const uint64_t*> a.ip)[0] == (<const uint64_t*> b.ip)[0]

@@ -55,12 +55,17 @@ cdef inline bint rewrite_map(const Rewrite* r, uint64_t source_seq, Mapped* out)
     out.newest = True
     return True
 
+# An out_seq went out. A late packet can be the newest one out: the source's newest may have been left out.
+cdef inline void rewrite_taken(Rewrite* r, uint64_t out_seq) noexcept nogil:
+    if out_seq > r.out_highest:
+        r.out_highest = out_seq
+
 cdef inline void rewrite_sent(Rewrite* r, uint64_t source_seq, const Mapped* m, uint32_t out_ts, bint ends_frame,
                               uint64_t now_us) noexcept nogil:
+    rewrite_taken(r, m.out_seq)
     if not m.newest:
         return
     r.source_highest = source_seq
-    r.out_highest = m.out_seq
     r.out_ts = out_ts
     r.out_us = now_us
     r.at_boundary = ends_frame

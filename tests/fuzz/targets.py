@@ -6,19 +6,24 @@ lands with its body here, seeds in `corpus/<target>/` and a row in THREAT_MODEL.
 """
 
 from collections.abc import Callable, Hashable
+from datetime import UTC, datetime
 from functools import cache
 
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
+from sfu.rtc.dtls import MTU_BYTES, DtlsAssociation, DtlsIdentity
 from sfu.rtc.negotiate import NegotiationError, negotiate
 from sfu.rtc.sdp import SdpError, parse, parse_fragment
+from sfu.rtc.sealed import SealedAssociation, Secrets
 from tests.fastpath.probes import srtp_probe, stream_probe
 from tests.fastpath.probes import wire_probe as probe
+from tests.fuzz import stage
 from tests.support.offers import LOCAL, terms
 
 Target = Callable[[bytes], Hashable]
 TARGETS: dict[str, Target] = {}
 REFUSED = "refused"
+LIVE = ("stranger", "insider")  # a packet core each time: a thousand times slower than a parser
 
 
 def target(body: Target) -> Target:
@@ -279,3 +284,60 @@ def offer(data: bytes) -> Hashable:
     assert [media.mid for media in answer.media] == [media.mid for media in parse(data).media]
     assert any(media.port for media in answer.media)
     return tuple((section.direction, len(section.codecs), section.feedback) for section in session.sections)
+
+
+@cache
+def identity() -> DtlsIdentity:
+    """One certificate for all that follows."""
+    return DtlsIdentity(now=datetime.now(UTC))
+
+
+@target
+def dtls(data: bytes) -> Hashable:
+    """A server neither raises nor gives keys to whoever proves nothing; what it answers fits into datagrams."""
+    server = DtlsAssociation(identity(), [("sha-256", "00:" * 31 + "00")], role="server")
+    answers = server.receive(data)
+    assert all(len(answer) <= MTU_BYTES for answer in answers)
+    assert server.keys is None
+    return server.state, len(answers)
+
+
+@target
+def sealed(data: bytes) -> Hashable:
+    """After the handshake only an authentic alert ends an association; a repeated flight is answered with ours."""
+    secrets = Secrets(bytes(48), bytes(32), bytes(32))
+    association = SealedAssociation(secrets, [b"flight"], is_server=True)
+    authentic = SealedAssociation(secrets, [], is_server=False).close_notify()
+    answers = association.receive(data)
+    assert answers in ([], [b"flight"])
+    assert not association.closed or authentic in data
+    return len(answers), association.closed
+
+
+@target
+def stranger(data: bytes) -> Hashable:
+    """Without keys, each datagram counts once and changes nothing: the viewer gets the next packet in sequence."""
+    live = stage.Stage()
+    before = live.accounts()
+    datagrams = [data, *(argument for _, argument in stage.records(data))]
+    for datagram in datagrams:
+        live.core.ingest([(datagram, stage.STRANGER)])
+        live.core.ingest([(datagram, live.publisher.address)])
+    assert live.accounts() == before + 2 * len(datagrams)
+    live.core.sent()
+    packet = live.next_packet()
+    assert (packet.seq - live.last.seq) & 0xFFFF == 1
+    assert packet.rtp_ts - live.last.rtp_ts & 0xFFFFFFFF == 3000
+    return tuple(name for name, count in live.core.snapshot().drops.items() if count)
+
+
+@target
+def insider(data: bytes) -> Hashable:
+    """With keys, no script makes the core send what is malformed, or two packets under one SRTP index."""
+    live = stage.Stage()
+    live.run(data)
+    reading = live.core.snapshot()
+    assert reading.counters["datagrams_in"] <= live.accounts()
+    names = ("packets_forwarded", "packets_retransmitted", "packets_filled", "plis_out", "nacks_out")
+    counters = tuple(min(reading.counters[name], 3) for name in names)
+    return counters, tuple(name for name, count in reading.drops.items() if count)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from tests.fuzz.fuzz import CORPUS, seeds
 from tests.fuzz.mutate import Mutator
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import LIVE, TARGETS
 
-MUTATIONS = 3000
+MUTATIONS, LIVE_MUTATIONS = 3000, 200
 
 
 def test_every_corpus_has_a_target_and_the_reverse() -> None:
@@ -25,7 +25,7 @@ def test_corpus_and_its_mutations(name: str) -> None:
     material, mutator = seeds(name), Mutator(name)
     for data in material:
         TARGETS[name](data)
-    for _ in range(MUTATIONS):
+    for _ in range(LIVE_MUTATIONS if name in LIVE else MUTATIONS):
         data = mutator.mutate(material)
         try:
             TARGETS[name](data)

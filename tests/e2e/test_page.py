@@ -56,6 +56,19 @@ async def test_two_people_talk(chromium: Chromium, node: RunningNode, room: str)
         await eventually(lambda page=page, call=call: page.received(call), lambda now: now.audio_energy > 0)
 
 
+async def test_nobody_hears_themselves(chromium: Chromium, node: RunningNode, room: str) -> None:
+    ann = await open_page(chromium, node, room, "ann")
+    ben = await open_page(chromium, node, room, "ben")
+    alone = await ann.talk()
+    sent = f"""(async () => [...(await {alone}.pc.getStats()).values()]
+      .find((row) => row.type === "outbound-rtp").packetsSent)()"""
+    await eventually(lambda: ann.tab.evaluate(sent), lambda packets: packets > 100)
+    assert (await ann.received(alone)).audio_packets == 0
+    call = await ben.talk()
+    await eventually(lambda: ben.received(call), lambda now: now.audio_energy > 0)
+    await eventually(lambda: ann.received(alone), lambda now: now.audio_energy > 0)
+
+
 async def test_a_viewer_may_come_before_its_publisher(
     chromium: Chromium, node: RunningNode, room: str
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.browser import PageDriver
 from tests.support.chromium import Chromium
 from tests.support.eventually import eventually
@@ -16,11 +18,12 @@ async def wish(page: PageDriver, call: str, rid: str) -> None:
     await page.tab.evaluate(f"{call}.select({json.dumps({'rid': rid})})")
 
 
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
 async def test_two_viewers_watch_different_layers_at_once(
-    chromium: Chromium, node: RunningNode, room: str
+    chromium: Chromium, node: RunningNode, room: str, codec: str
 ) -> None:
     page = await PageDriver(await chromium.tab(), node.url, room=room, identity="ann").open()
-    await page.publish(simulcast=True, codec="VP8")
+    await page.publish(simulcast=True, codec=codec)
     await eventually(page.sent, lambda frames: set(frames) == set(HEIGHTS) and min(frames.values()) > 0)
     calls = [await page.watch("ann"), await page.watch("ann")]
     for call in calls:

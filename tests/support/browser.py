@@ -109,10 +109,20 @@ class PageDriver:
         return frames
 
     async def state_becomes(self, call: str, state: str, *, within_s: float = 20.0) -> None:
-        """Waits for a call's state."""
-        await eventually(
-            lambda: self.tab.evaluate(f"{call}?.state"), lambda now: now == state, within_s=within_s
+        """Waits for a call's state; the AssertionError says what the page complains about."""
+        try:
+            await eventually(
+                lambda: self.tab.evaluate(f"{call}?.state"), lambda now: now == state, within_s=within_s
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the page says {await self.complaints()}") from None
+
+    async def complaints(self) -> list[str]:
+        """The problems that the page shows now."""
+        shown: list[str] = await self.tab.evaluate(
+            "[...document.querySelectorAll('[data-testid=problem]:not([hidden])')].map((each) => each.textContent)"
         )
+        return shown
 
     async def frames_grow(self, call: str, *, by: int = 15, within_s: float = 20.0) -> Received:
         """Waits until that many more frames have been decoded."""

@@ -27,7 +27,8 @@ def missing() -> str:
 class GstreamerClient:
     """What the process has said so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
         self.seen: dict[str, Any] = {"frames": 0, "audio_buffers": 0, "loudness_db": -120.0}
         self.states: list[str] = []
         self.errors: list[str] = []
@@ -65,7 +66,7 @@ async def gstreamer_client(
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None
-    client = GstreamerClient()
+    client = GstreamerClient(process.pid)
     reader = asyncio.create_task(client.read(process.stdout))
     try:
         yield client

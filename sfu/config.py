@@ -54,7 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     crypto: Annotated[Literal["auto", "ipsec-mb", "openssl"], Meta(description="SRTP back end")] = "auto"
     hold_above: Annotated[
         int, Meta(ge=0, le=100, description="busy percent of a Worker from which frames leave as one GSO run")
-    ] = 40
+    ] = 60
     keys: Annotated[dict[str, str], Meta(description="API keys", examples=["key:secret,..."])] = {}
     ice_servers: Annotated[tuple[str, ...], Meta(description="stun:, turn: and turns: URLs for clients")] = ()
     turn_secret: Annotated[str, Meta(description="shared secret of the TURN servers")] = ""

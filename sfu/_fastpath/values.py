@@ -60,7 +60,7 @@ class WorkerConfig:
     max_tracks: int = 1024
     max_subscriptions: int = 16384
     hold_us: int = 2000
-    hold_above_percent: int = 40
+    hold_above_percent: int = 60
     consent_us: int = 30_000_000
     max_publish_bps: int = 8_000_000
     nice: int = -10

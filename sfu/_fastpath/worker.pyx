@@ -1,7 +1,7 @@
 """One Worker: `run_once` is a packet's whole way, `Worker` is how Python starts it and speaks to it."""
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from sfu._fastpath.commands cimport *
 from sfu._fastpath.control cimport apply_command
@@ -28,7 +28,7 @@ import secrets
 import threading
 
 from sfu._fastpath.values import (
-    CommandError, Punt, Reply as ReplyValue, TrackNotice, TransportNotice, TransportState,
+    Punt, Reply as ReplyValue, TrackNotice, TransportNotice, TransportState,
 )
 
 cdef enum:
@@ -37,7 +37,7 @@ cdef enum:
     MAX_COMMANDS_PER_TURN = 32
     IDLE_US = 200000
     LOAD_WINDOW_US = 100000
-    RELEASE_PERCENT = 60           # of the busy share from which frames are held: below this they no longer are
+    RELEASE_PERCENT = 40           # of that share: below it holding ends (holding about halves the load)
     RELAY_SLOTS = 1024
 
 STATUS_TEXT = {

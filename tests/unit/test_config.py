@@ -170,7 +170,10 @@ def test_addresses_are_taken_apart() -> None:
 
 def test_the_documentation_lists_every_setting() -> None:
     page = Path(__file__).parents[2] / "docs" / "configuration.md"
-    assert configuration_table() in page.read_text()
+    before, _, _ = page.read_text().partition("| flag ")
+    assert page.read_text() == before + configuration_table(), (
+        f"put configuration_table() at the end of {page.name}"
+    )
 
 
 def test_every_setting_is_a_flag_with_words() -> None:

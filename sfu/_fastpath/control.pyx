@@ -70,6 +70,7 @@ cdef void apply_to_track(Core* c, Track* track, Command* command, Reply* reply) 
         track.muted = command.body.flag != 0
         for i in range(track.encoding_count):
             forget_run(c, track.encodings[i])
+            track.encodings[i].keyframe_seq = 0
         reselect_all(c, track)
     else:
         for i in range(track.encoding_count):

@@ -175,15 +175,15 @@ cdef void forward_selected(Core* c, Subscription* s, Encoding* encoding, SourceP
     if newest:
         s.temporal = step_temporal(s.temporal, s.wish_temporal, packet)
     if packet.flags & PACKET_PADDING_ONLY or packet.temporal_id > s.temporal:
-        leave_out(c, s, encoding, packet)
+        leave_out(c, s, packet, DROP_LAYER_FILTERED)
+        return
+    if packet.payload_type != s.cached_in_pt and not map_payload_type(s, packet.payload_type):
+        leave_out(c, s, packet, DROP_SUBSCRIPTION_NO_CODEC)
         return
     if not rewrite_map(&s.rewrite, packet.ext_seq, &mapped):
         count_drop(c, DROP_LATE)
         return
     if not newest and already_sent(s, &mapped):
-        return
-    if packet.payload_type != s.cached_in_pt and not map_payload_type(s, packet.payload_type):
-        count_drop(c, DROP_SUBSCRIPTION_NO_CODEC)
         return
     emit(c, s, encoding, packet, &mapped, k)
 
@@ -208,11 +208,11 @@ cdef bint map_payload_type(Subscription* s, uint8_t incoming) noexcept nogil:
     return False
 
 
-cdef void leave_out(Core* c, Subscription* s, Encoding* encoding, SourcePacket* packet) noexcept nogil:
+cdef void leave_out(Core* c, Subscription* s, SourcePacket* packet, int reason) noexcept nogil:
     """A packet this Subscription does not get: the numbering closes over it, or its reserved seq is filled."""
     cdef Mapped mapped
     cdef int picture_id = packet.picture_id if packet.flags & PACKET_VP8_IDS else -1
-    count_drop(c, DROP_LAYER_FILTERED)
+    count_drop(c, reason)
     if (rewrite_skip(&s.rewrite, packet.ext_seq, picture_id, &mapped) == SKIP_FILL
             and not already_sent(s, &mapped)):
         emit_fill(c, s, packet, &mapped)

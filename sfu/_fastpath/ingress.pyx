@@ -173,7 +173,6 @@ cdef inline void authenticated(Core* c, Transport* transport, const Datagram* d,
     transport.heard_us = now_us
     transport.packets_in += 1
     transport.bytes_in += d.bytes
-    c.counters.rtp_in += 1
     if transport.publish != NULL:
         transport.publish.bytes_window += d.bytes
 
@@ -252,6 +251,7 @@ cdef void accept(Core* c, Transport* transport, Encoding* e, SourcePacket* packe
                  uint64_t now_us) noexcept nogil:
     """The packet is real and new: publish it to history, counters, repair and fan-out."""
     cdef bint first = not e.started
+    c.counters.rtp_in += 1
     packet.ext_seq = ext_seq
     describe_payload(packet, e.track.codec_of[packet.payload_type])
     if first or ext_seq > e.highest_seq:
@@ -275,7 +275,7 @@ cdef void spread(Core* c, Encoding* e, SourcePacket* packet, uint64_t now_us) no
     if packet.flags & PACKET_KEYFRAME and e.track.is_video:
         e.keyframes += 1
         e.keyframe_us = now_us
-        e.keyframe_seq = packet.ext_seq
+        e.keyframe_seq = 0 if e.track.muted else packet.ext_seq
         e.keyframe_wanted = False
     if not e.live and not packet.flags & PACKET_PADDING_ONLY:
         mark_live(c, e, True)

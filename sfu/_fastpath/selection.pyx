@@ -26,10 +26,11 @@ cdef void want_keyframe(Core* c, Encoding* encoding) noexcept nogil:
 
 
 cdef void reselect(Core* c, Subscription* s) noexcept nogil:
-    """Aims at the Encoding that wish and live Encodings call for now."""
+    """Aims at the Encoding that wish and live Encodings call for now; at none while nothing may or can be sent."""
+    cdef const Transport* transport = &c.tables.transports[s.transport]
     cdef int wanted
     cdef Encoding* encoding
-    if s.track == NULL or s.track.muted or s.paused:
+    if s.track == NULL or s.track.muted or s.paused or transport.tx == NULL or not transport.has_remote:
         detach(c, s)
         return
     wanted = choose_encoding(s.track.live, s.track.encoding_count, s.wish_encoding)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from itertools import count
 
 from aioice import stun
@@ -103,7 +103,7 @@ def make_rtp(  # noqa: PLR0913 - one argument per header field
 
 @dataclass(slots=True)
 class FarEnd:
-    """One Transport of `core` and the client at its other end, connected and keyed when made."""
+    """One Transport of `core` and the client at its other end, connected and keyed when made (or by `connect`)."""
 
     core: CoreProbe
     profile: int = GCM_128
@@ -115,11 +115,17 @@ class FarEnd:
     outgoing: Session | None = None
     incoming: Session | None = None
     unreadable: int = 0
+    connected: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, connected: bool) -> None:
         self.handle = self.core.command("open_transport")
         self.ufrag = make_ufrag("node", self.worker, self.handle, os.urandom)
         self.core.command("set_ice", self.handle, self.ufrag, self.pwd)
+        if connected:
+            self.connect()
+
+    def connect(self) -> None:
+        """DTLS and ICE succeed."""
         ours, theirs = os.urandom(KEY_BYTES[self.profile]), os.urandom(KEY_BYTES[self.profile])
         self.core.command("set_srtp", self.handle, self.profile, theirs, ours)
         self.outgoing = self._session(theirs, Policy.SSRC_ANY_OUTBOUND)
@@ -163,10 +169,10 @@ class FarEnd:
         """What of `sent` came here: RTP packets and RTCP compounds, in order."""
         media: list[Rtp] = []
         control: list[bytes] = []
-        assert self.incoming is not None
         for data, address, run in sent:
             if address != self.address or data[0] >> 6 != 2:
                 continue
+            assert self.incoming is not None
             try:
                 if 192 <= data[1] <= 223:
                     control.append(self.incoming.unprotect_rtcp(data))

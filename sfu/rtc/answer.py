@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from sfu._fastpath.values import Feedback
 from sfu.rtc.attributes import (
     ExtMap,
     FeedbackLine,
@@ -34,6 +35,8 @@ SETUP: Final = "passive"
 """Stated at session level and again in each section: GStreamer looks only there (RFC 8842 allows both)."""
 
 RTX_CLOCK_RATE: Final = 90_000
+START_BITRATE: Final = "x-google-start-bitrate=2000"
+"""In kb/s; congestion control corrects it within a second."""
 
 
 def write_answer(
@@ -107,7 +110,7 @@ def _rejected(offered: MediaDescription) -> MediaDescription:
 
 
 def _accepted(offered: MediaDescription, section: MediaSection, local: LocalTransport) -> MediaDescription:
-    rtpmaps, fmtps = _formats(section.codecs)
+    rtpmaps, fmtps = _formats(section.codecs, hints=_hints(section))
     rids, simulcast = _received_rids(offered, section)
     sending = section.sending
     return MediaDescription(
@@ -133,14 +136,24 @@ def _accepted(offered: MediaDescription, section: MediaSection, local: LocalTran
     )
 
 
-def _formats(codecs: Sequence[Codec]) -> tuple[tuple[RtpMap, ...], tuple[Fmtp, ...]]:
+def _hints(section: MediaSection) -> str:
+    """libwebrtc begins at 300 kb/s, with a small picture that takes 15 s to grow, unless the answer says
+    else.
+
+    Only who offers REMB is told: for others the parameter would be an unknown one.
+    """
+    camera = section.kind == "video" and section.direction.receives
+    return START_BITRATE if camera and Feedback.REMB in section.feedback else ""
+
+
+def _formats(codecs: Sequence[Codec], *, hints: str) -> tuple[tuple[RtpMap, ...], tuple[Fmtp, ...]]:
     """Every codec followed by its RTX (RFC 4588 section 8.6)."""
     rtpmaps: list[RtpMap] = []
     fmtps: list[Fmtp] = []
     for codec in codecs:
         rtpmaps.append(RtpMap(codec.payload_type, codec.name, codec.clock_rate, codec.channels))
-        if codec.fmtp:
-            fmtps.append(Fmtp(codec.payload_type, codec.fmtp))
+        if parameters := ";".join(filter(None, (codec.fmtp, hints))):
+            fmtps.append(Fmtp(codec.payload_type, parameters))
         if codec.rtx_payload_type is not None:
             rtpmaps.append(RtpMap(codec.rtx_payload_type, "rtx", RTX_CLOCK_RATE))
             fmtps.append(Fmtp(codec.rtx_payload_type, f"apt={codec.payload_type}"))

@@ -20,7 +20,7 @@ from bench.load.sources cimport (
 )
 from bench.load.stamp cimport STREAM_AUDIO, STREAM_VIDEO
 from bench.load.transport cimport (
-    CREDENTIAL_BYTES, ICE_CHECKING, ROLE_NONE, ROLE_SINK, ROLE_SOURCE, USERNAME_BYTES, Transport, next_random,
+    CREDENTIAL_BYTES, ICE_CHECKING, ROLE_SINK, ROLE_SOURCE, USERNAME_BYTES, Transport, next_random,
     transport_check, transport_slot,
 )
 

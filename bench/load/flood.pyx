@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from sfu._fastpath.includes.atomics cimport load_acquire, store_release
 from sfu._fastpath.includes.linux cimport (
     AF_INET, MSG_DONTWAIT, htons, inet_pton, iovec, mmsghdr, monotonic_us, sendmmsg, sockaddr_in, timespec,

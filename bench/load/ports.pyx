@@ -3,7 +3,7 @@ from libc.string cimport memcpy, memset
 from sfu._fastpath.includes.linux cimport (
     AF_INET, CMSG_DATA, CMSG_FIRSTHDR, CMSG_LEN, CMSG_SPACE, EAGAIN, EINTR, IP_MTU_DISCOVER, IP_PMTUDISC_DO, IPPROTO_IP,
     MSG_DONTWAIT, SO_RCVBUF, SO_RCVBUFFORCE, SO_SNDBUFFORCE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET,
-    SOL_UDP, UDP_GRO, bind, close, cmsghdr, errno, getsockname, htons, iovec, mmsghdr, msghdr, ntohs, recvmmsg, sendmmsg,
+    SOL_UDP, UDP_GRO, bind, close, cmsghdr, errno, getsockname, htons, msghdr, ntohs, recvmmsg, sendmmsg,
     setsockopt, sockaddr, sockaddr_in, socket, socklen_t,
 )
 from sfu._fastpath.stream.srtp cimport protect_batch

@@ -6,7 +6,7 @@ One thread: recvmmsg, unprotect, and for each destination rewrite the header and
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from sfu._fastpath.includes.atomics cimport load_acquire, store_release
 from sfu._fastpath.includes.linux cimport (
     AF_INET, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN, MSG_DONTWAIT, close, epoll_create1, epoll_ctl, epoll_event,

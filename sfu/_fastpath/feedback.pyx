@@ -1,6 +1,6 @@
 """One SRTCP datagram: sender reports of publishers, reception reports and requests of viewers (RFC 3550, RFC 4585)."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from sfu._fastpath.core cimport RELAY_SENDER_REPORT, count_drop
 from sfu._fastpath.egress cimport retransmit
 from sfu._fastpath.ring cimport ring_commit, ring_reserve

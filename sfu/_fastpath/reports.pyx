@@ -5,7 +5,7 @@ Immediate feedback goes as a minimal compound, RR + SDES + feedback (RFC 4585 se
 reduced-size RTCP take it too.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from sfu._fastpath.batch cimport batch_commit, batch_reserve
 from sfu._fastpath.core cimport RELAY_KEYFRAME, RelaySlot, count_drop
 from sfu._fastpath.ring cimport ring_commit, ring_reserve
@@ -16,7 +16,7 @@ from sfu._fastpath.stream.srtp cimport protect_rtcp
 from sfu._fastpath.stream.twcc cimport twcc_build, twcc_pending
 from sfu._fastpath.tables cimport (
     FEEDBACK_FIR, FEEDBACK_NACK, FEEDBACK_PLI, FEEDBACK_REMB, FEEDBACK_TRANSPORT_CC, MAX_SSRCS, NO_INDEX,
-    Encoding, PublishState, Subscription, Track, Transport, index_of,
+    Encoding, PublishState, Subscription, Track, Transport,
 )
 from sfu._fastpath.wire.drops cimport DROP_RING_FULL
 from sfu._fastpath.wire.rtcp cimport (
@@ -203,10 +203,9 @@ cdef void report_downstream(Core* c, uint64_t now_us) noexcept nogil:
     """Sender reports to a slice of the Subscriptions; each comes round about once in CYCLE_TICKS ticks."""
     cdef Subscription* s
     cdef uint32_t high = c.tables.subscription_high
-    cdef uint32_t i
     if high == 0:
         return
-    for i in range(high // CYCLE_TICKS + 1):
+    for _ in range(high // CYCLE_TICKS + 1):
         c.sr_cursor = (c.sr_cursor + 1) % high
         s = &c.tables.subscriptions[c.sr_cursor]
         if s.handle and s.packets_sent and s.current != NULL and s.current.has_sr and now_us >= s.next_sr_us:

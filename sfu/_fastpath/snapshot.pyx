@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from sfu._fastpath.stream.reception cimport reception_lost
-from sfu._fastpath.tables cimport Encoding, Subscription, Track, Transport, address_equal
+from sfu._fastpath.tables cimport Encoding, Subscription, Track, Transport
 
 import socket
 

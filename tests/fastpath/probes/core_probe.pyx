@@ -15,10 +15,10 @@ from sfu._fastpath.forwarder cimport (
 )
 from sfu._fastpath.includes.atomics cimport exchange
 from sfu._fastpath.includes.linux cimport AF_INET, AF_INET6, htons, inet_pton, ntohs, sockaddr_in, sockaddr_in6
-from sfu._fastpath.ring cimport ring_free, ring_front, ring_new, ring_release
+from sfu._fastpath.ring cimport ring_front, ring_new, ring_release
 from sfu._fastpath.snapshot cimport SnapshotRows, free_snapshot, read_snapshot
 from sfu._fastpath.stream.srtp cimport SRTP_BACKEND_OPENSSL, SRTP_MAX_TRAILER, srtp_best_backend
-from sfu._fastpath.tables cimport INDEX_MASK, Sockaddr
+from sfu._fastpath.tables cimport Sockaddr
 
 import socket
 

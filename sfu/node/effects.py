@@ -29,12 +29,19 @@ from sfu.room.track import Track
 async def apply(parts: Parts, room: OpenRoom, events: Sequence[RoomEvent]) -> None:
     """Carries out the events of one change, after those of all earlier changes of this Room.
 
-    Call it without awaiting anything since the change. Events of one type in a row are carried out together.
-    CommandError: the packet core refused something of a Participant who is joining.
+    Call it without awaiting anything since the change. Events of one type in a row are carried out together;
+    one that fails keeps none of the others from being carried out. CommandError: the packet core refused
+    something of a Participant who is joining.
     """
+    failures: list[BaseException] = []
     async with room.lock:
         for _, run in groupby(events, type):
-            await asyncio.gather(*(_carry_out(parts, event) for event in run))
+            outcomes = await asyncio.gather(
+                *(_carry_out(parts, event) for event in run), return_exceptions=True
+            )
+            failures += [outcome for outcome in outcomes if outcome is not None]
+    if failures:
+        raise failures[0]
 
 
 async def _carry_out(parts: Parts, event: RoomEvent) -> None:

@@ -174,6 +174,8 @@ async def enter(parts: Parts, call: Call, wish: Wish) -> None:
         make_subscription(parts, call, section, wish) for section in call.m_lines if section.direction.sends
     ]
     room = call.room.room
+    if parts.rooms.get(room.name) is not call.room:
+        raise RejectedError(503, "Room has closed", f"{room.name} was closed meanwhile", retry_after_s=1)
     parts.calls.add(call)
     try:
         events = room.join(call.participant, tracks=tracks, subscriptions=subscriptions)

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pylibsrtp import Error as SrtpError
 
@@ -32,6 +33,7 @@ VIDEO = TrackSpec(
     extension_ids={1: 1, 2: 2, 4: 4, 6: 6, 7: 7, 8: 8},
     feedback=Feedback.NACK | Feedback.PLI | Feedback.TRANSPORT_CC,
 )
+SIMULCAST = replace(VIDEO, encodings=(*VIDEO.encodings, EncodingSpec("", ssrc=3000)))
 PAYLOAD_TYPES = (96, 97, 98, 100, 102, 13)
 SSRCS = (MEDIA_SSRC, RTX_SSRC, 3000)
 COUNTED = ("rtp_in", "rtcp_in", "stun_in", "dtls_in")
@@ -47,17 +49,20 @@ def records(script: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Stage:
-    """One publisher, one viewer that watches it, and one packet delivered."""
+    """One publisher, one viewer that watches it, and one packet delivered.
 
-    def __init__(self) -> None:
+    SSRC 3000 is a new source of the only Encoding of VIDEO, and the upper Encoding of SIMULCAST.
+    """
+
+    def __init__(self, spec: TrackSpec = VIDEO) -> None:
         self.core = CoreProbe(transports=4, tracks=2, subscriptions=4)
         self.publisher = FarEnd(self.core, address=("10.0.0.1", 1001))
         self.viewer = FarEnd(self.core, address=("10.0.0.1", 1002))
-        track = self.core.command("add_track", self.publisher.handle, VIDEO)
-        spec = SubscriptionSpec("video", 90_000, OUT_SSRC, "cname", mid="0", extension_ids={1: 4, 8: 20})
-        subscription = self.core.command("subscribe", self.viewer.handle, spec)
+        track = self.core.command("add_track", self.publisher.handle, spec)
+        watching = SubscriptionSpec("video", 90_000, OUT_SSRC, "cname", mid="0", extension_ids={1: 4, 8: 20})
+        self.subscription = self.core.command("subscribe", self.viewer.handle, watching)
         pairs = [PayloadTypeMap(number, number + 20) for number in (96, 98, 100, 102)]
-        self.core.command("bind", subscription, track, pairs)
+        self.core.command("bind", self.subscription, track, pairs)
         self.seq = FIRST_SEQ
         self.on_wire: dict[int, bytes] = {}
         self.last = self.next_packet()
@@ -99,7 +104,7 @@ class Stage:
     def run(self, script: bytes) -> None:
         """What somebody with a token may do: any RTP and RTCP, protected with their own keys, and time."""
         for operation, argument in records(script):
-            match operation % 5:
+            match operation % 6:
                 case 0:
                     self.rtp(argument)
                 case 1:
@@ -108,6 +113,8 @@ class Stage:
                     self.rtcp(self.viewer, argument)
                 case 3:
                     self.core.advance(1000 * (1 + len(argument)))
+                case 5 if len(argument) >= 2:
+                    self.core.command("select", self.subscription, argument[0] % 3 - 1, argument[1] % 4 - 1)
                 case 4 if len(argument) >= 3:
                     seq = (self.last.seq + argument[0]) & 0xFFFF
                     self.rtcp(self.viewer, nack(1, OUT_SSRC, seq, int.from_bytes(argument[1:3], "big")))

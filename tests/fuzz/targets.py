@@ -23,7 +23,7 @@ from tests.support.offers import LOCAL, terms
 Target = Callable[[bytes], Hashable]
 TARGETS: dict[str, Target] = {}
 REFUSED = "refused"
-LIVE = ("stranger", "insider")  # a packet core each time: a thousand times slower than a parser
+LIVE = ("stranger", "insider", "layers")  # a packet core each time: a thousand times slower than a parser
 
 
 def target(body: Target) -> Target:
@@ -334,10 +334,19 @@ def stranger(data: bytes) -> Hashable:
 @target
 def insider(data: bytes) -> Hashable:
     """With keys, no script makes the core send what is malformed, or two packets under one SRTP index."""
-    live = stage.Stage()
+    return play(stage.Stage(), data)
+
+
+@target
+def layers(data: bytes) -> Hashable:
+    """The same for a simulcast publisher and a viewer with wishes."""
+    return play(stage.Stage(stage.SIMULCAST), data)
+
+
+def play(live: stage.Stage, data: bytes) -> Hashable:
     live.run(data)
     reading = live.core.snapshot()
     assert reading.counters["datagrams_in"] <= live.accounts()
-    names = ("packets_forwarded", "packets_retransmitted", "packets_filled", "plis_out", "nacks_out")
+    names = ("packets_forwarded", "packets_retransmitted", "packets_filled", "plis_out", "layer_switches")
     counters = tuple(min(reading.counters[name], 3) for name in names)
     return counters, tuple(name for name, count in reading.drops.items() if count)

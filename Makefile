@@ -22,7 +22,7 @@ setup: .setup-stamp-run .setup-stamp-native ## install packages, make .venv, bui
 build: .setup-stamp-probes ## build the packet core, the load client and the tests' probes
 
 run: setup ## start everything in one process: http://127.0.0.1:7880 (ARGS="--workers 1 ...")
-	exec $(VENV)/bin/headwater up $(ARGS)
+	@exec $(VENV)/bin/headwater up $(ARGS)
 
 check: build ## format, lint, types, layers, spelling: under a minute
 	tools/check $(VENV)/bin $(SCRIPTS)

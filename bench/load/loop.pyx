@@ -20,7 +20,7 @@ from bench.load.ports cimport (
 from bench.load.sinks cimport sink_receive_rtcp, sink_receive_rtp, sink_visit
 from bench.load.sources cimport source_free, source_receive_rtcp, source_tick
 from bench.load.stamp cimport filler_make
-from bench.load.transport cimport ICE_CHECKING, ICE_NONE, ROLE_SINK, ROLE_SOURCE, transport_check, transport_receive_stun
+from bench.load.transport cimport ICE_NONE, ROLE_SINK, ROLE_SOURCE, transport_check, transport_receive_stun
 
 cdef enum:
     READY_PORTS = 64
@@ -182,8 +182,8 @@ cdef void receive_ready(Loop* loop, epoll_event* ready, int n) noexcept nogil:
 
 cdef void receive_port(Loop* loop, UdpPort* port) noexcept nogil:
     cdef Datagram datagram
-    cdef int round_, i, n
-    for round_ in range(BATCHES_PER_PORT):
+    cdef int i, n
+    for _ in range(BATCHES_PER_PORT):
         n = rx_receive(loop.rx, port)
         loop.outlet.now_us = monotonic_us()
         for i in range(n):

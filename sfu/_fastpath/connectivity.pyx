@@ -48,7 +48,7 @@ cdef void receive_stun(Core* c, Datagram* d, uint64_t now_us) noexcept nogil:
     cdef int refused = stun_parse(d.data, <int> d.bytes, &m)
     if refused == 0 and m.method_class != BINDING_REQUEST:
         refused = DROP_STUN_NOT_REQUEST
-    if refused == 0 and not stun_check_fingerprint(d.data, <int> d.bytes, &m):
+    if refused == 0 and m.has_fingerprint and not stun_check_fingerprint(d.data, <int> d.bytes, &m):
         refused = DROP_STUN_BAD_FINGERPRINT
     if refused:
         count_drop(c, refused)

@@ -22,8 +22,9 @@ from sfu.media.specs import subscription_spec, track_spec
 from sfu.media.transport import IceCredentials, Transport
 from sfu.rtc.codecs import payload_type_map
 from sfu.rtc.ice import Randomness, make_pwd, make_ufrag
-from sfu.rtc.parameters import MediaSection
+from sfu.rtc.parameters import Codec, MediaSection
 
+MAX_MAPS: Final = 256
 LOCALITY_TRANSPORTS: Final = 32
 """A Room stays on one Worker until that Worker has so many Transports more than the least loaded."""
 
@@ -38,7 +39,19 @@ class PublishedTrack:
     spec: TrackSpec
     muted: bool = False
     images: dict[int, "Image"] = field(default_factory=dict)
+    maps: dict[int, tuple[tuple[Codec, ...], list[PayloadTypeMap]]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def payload_types_for(self, subscriber: MediaSection) -> list[PayloadTypeMap]:
+        """Which payload types to rewrite to which; found once for all viewers who share one tuple of codecs."""
+        codecs = subscriber.codecs
+        known = self.maps.get(id(codecs))
+        if known is None or known[0] is not codecs:
+            found = [PayloadTypeMap(*mapped) for mapped in payload_type_map(self.section, subscriber)]
+            if len(self.maps) >= MAX_MAPS:
+                self.maps.clear()
+            known = self.maps[id(codecs)] = codecs, found
+        return known[1]
 
 
 @dataclass(slots=True, eq=False)
@@ -136,8 +149,7 @@ class MediaPlane:
         handle, maps = NO_HANDLE, list[PayloadTypeMap]()
         if track is not None:
             handle = await self._handle_near(track, subscription.link)
-            mapped = payload_type_map(track.section, subscription.section)
-            maps = [PayloadTypeMap(*payload_types) for payload_types in mapped]
+            maps = track.payload_types_for(subscription.section)
         try:
             await subscription.link.call(Worker.bind, subscription.handle, handle, maps)
         finally:

@@ -33,6 +33,7 @@ class Room:
         self.max_participants = max_participants
         self.participants: dict[str, Participant] = {}
         self.speakers = Speakers()
+        self._by_identity: dict[str, Participant] = {}
 
     @property
     def publishers(self) -> list[Participant]:
@@ -41,7 +42,7 @@ class Room:
 
     def find(self, identity: str) -> Participant | None:
         """The Participant of this identity."""
-        return next((p for p in self.participants.values() if p.identity == identity), None)
+        return self._by_identity.get(identity)
 
     def check_space(self, identity: str) -> None:
         """RejectedError(409): `max_participants` are here and this identity would replace none of them."""
@@ -70,11 +71,12 @@ class Room:
         if earlier:
             del self.participants[earlier.sid]
         self.participants[participant.sid] = participant
+        self._by_identity[participant.identity] = participant
         events: list[RoomEvent] = [ParticipantJoined(participant)]
         events += self._add_tracks(participant, tracks)
         participant.subscriptions += subscriptions
         events += [SubscriptionAdded(participant, subscription) for subscription in subscriptions]
-        if earlier or tracks:
+        if tracks or (earlier and earlier.publishes):
             events += self._bind(self.participants.values(), leaving=earlier)
         else:
             events += self._bind([participant])
@@ -87,6 +89,7 @@ class Room:
         participant = self.participants.pop(sid, None)
         if participant is None:
             return []
+        del self._by_identity[participant.identity]
         events = self._bind(self.participants.values(), leaving=participant) if participant.publishes else []
         return events + self._farewell(participant, reason)
 

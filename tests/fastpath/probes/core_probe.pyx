@@ -11,7 +11,7 @@ from sfu._fastpath.core cimport (
 )
 from sfu._fastpath.encode cimport encode_ice, encode_map, encode_srtp, encode_subscription, encode_track
 from sfu._fastpath.forwarder cimport (
-    CoreConfig, core_free, core_new, flush, ingest, ingest_relayed, poll_timers,
+    CoreConfig, core_free, core_new, flush, ingest, ingest_relayed, next_deadline_us, poll_timers,
 )
 from sfu._fastpath.includes.atomics cimport exchange
 from sfu._fastpath.includes.linux cimport AF_INET, AF_INET6, htons, inet_pton, ntohs, sockaddr_in, sockaddr_in6
@@ -121,6 +121,10 @@ cdef class CoreProbe:
     @gso.setter
     def gso(self, value):
         self.core.batch.gso = value
+
+    @property
+    def next_deadline_us(self):
+        return next_deadline_us(self.core)
 
     def command(self, name, handle=0, *args):
         """Carries out one Command at once. Returns Reply.value (or a Snapshot); ValueError: refused."""

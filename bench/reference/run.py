@@ -18,7 +18,7 @@ from bench.load.offers import AUDIO_PT, RTX_PT, VIDEO_PT
 from bench.load.run import Plan, new_engine
 
 START_TIMEOUT_S = 20.0
-SETTLE_S = 1.0
+MEDIA_TIMEOUT_S = 10.0
 
 
 async def run_reference(plan: Plan) -> Measurement:
@@ -40,7 +40,7 @@ async def run_reference(plan: Plan) -> Measurement:
             engine.set_remote(source, "127.0.0.1", port)
             add_plain_streams(engine, source, plan.traffic, rtx=False)
             engine.set_keys(source, profile=keys.profile, rx=keys.new(), tx=publisher_key)
-            await asyncio.sleep(SETTLE_S)
+            await _until_all_have_media(engine)
             return await measure(
                 engine, seconds=plan.seconds, pid=process.pid, audience={source: plan.subscribers}
             )
@@ -49,7 +49,7 @@ async def run_reference(plan: Plan) -> Measurement:
 async def run_direct(plan: Plan) -> Measurement:
     """One publisher straight to one subscriber: what the path costs in time without any forwarder."""
     with direct_path(plan) as (engine, source):
-        await asyncio.sleep(SETTLE_S)
+        await _until_all_have_media(engine)
         return await measure(engine, seconds=plan.seconds, pid=None, audience={source: 1})
 
 
@@ -78,6 +78,12 @@ def running(engine: LoadEngine) -> Iterator[None]:
     finally:
         engine.stop()
         thread.join()
+
+
+async def _until_all_have_media(engine: LoadEngine) -> None:
+    async with asyncio.timeout(MEDIA_TIMEOUT_S):
+        while engine.snapshot()["subscribers_without_media"]:
+            await asyncio.sleep(0.02)
 
 
 class _Keys:

@@ -443,6 +443,7 @@ cdef void restart(Core* c, Encoding* e) noexcept nogil:
     for i in range(e.history.mask + 1):
         e.history.slots[i].ext_seq = 0
     e.started = False
+    e.highest_seq = 0
     e.incarnation += 1
     e.keyframe_seq = 0
     e.has_sr = False

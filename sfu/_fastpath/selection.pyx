@@ -81,8 +81,11 @@ cdef void drop_target(Core* c, Subscription* s) noexcept nogil:
     cdef Encoding* target = s.target
     s.target = NULL
     s.pending_key_seq = 0
-    if target != NULL:
-        listeners_remove(c.tables, target, s.target_slot)
+    if target == NULL:
+        return
+    listeners_remove(c.tables, target, s.target_slot)
+    if target.listener_count == 0 and target.track.export_count == 0:
+        target.keyframe_wanted = False
 
 
 cdef void drop_current(Core* c, Subscription* s) noexcept nogil:

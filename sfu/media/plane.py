@@ -12,6 +12,7 @@ from sfu._fastpath.values import (
     Punt,
     Snapshot,
     SnapshotScope,
+    TrackNotice,
     TrackSpec,
     TransportNotice,
     WorkerConfig,
@@ -38,6 +39,8 @@ class PublishedTrack:
     section: MediaSection
     spec: TrackSpec
     muted: bool = False
+    live: int = 0
+    """Bit i is set while Encoding i receives packets."""
     images: dict[int, "Image"] = field(default_factory=dict)
     maps: dict[int, tuple[tuple[Codec, ...], list[PayloadTypeMap]]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -82,11 +85,14 @@ class MediaPlane:
         *,
         randomness: Randomness,
         changed: Callable[[Transport], None],
+        live_changed: Callable[[PublishedTrack], None],
     ) -> None:
         self.configs = configs
         self.links = [WorkerLink(Worker(config), self._arrive) for config in configs]
         self._randomness = randomness
         self._changed = changed
+        self._live_changed = live_changed
+        self._tracks: dict[tuple[int, int], PublishedTrack] = {}
         self._transports: dict[tuple[int, int], Transport] = {}
 
     def start(self) -> None:
@@ -128,13 +134,16 @@ class MediaPlane:
         """Takes in what the far end sends on `section`."""
         spec = track_spec(section)
         reply = await transport.link.call(Worker.add_track, transport.handle, spec)
-        return PublishedTrack(transport.link, reply.value, section, spec)
+        track = PublishedTrack(transport.link, reply.value, section, spec)
+        self._tracks[track.link.index, track.handle] = track
+        return track
 
     def unpublish(self, track: PublishedTrack) -> None:
         """Ends a Track and all its images."""
         for image in track.images.values():
             self._end_image(track, image)
         track.images.clear()
+        self._tracks.pop((track.link.index, track.handle), None)
         track.link.post(Worker.remove_track, track.handle)
 
     async def subscribe(self, transport: Transport, section: MediaSection, cname: str) -> PlaneSubscription:
@@ -205,6 +214,10 @@ class MediaPlane:
             case TransportNotice():
                 if transport := self._transports.get((link.index, arrival.transport)):
                     transport.notice(arrival.state)
+            case TrackNotice():
+                if track := self._tracks.get((link.index, arrival.track)):
+                    track.live = arrival.live
+                    self._live_changed(track)
 
     async def _handle_near(self, track: PublishedTrack, link: WorkerLink) -> int:
         """The Track's handle in that Worker: its own, or that of its image there, made on first use."""

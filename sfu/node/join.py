@@ -64,8 +64,10 @@ def admit(parts: Parts, request: JoinRequest) -> Grant:
         raise RejectedError(503, "Node is draining", "join again to be placed elsewhere", retry_after_s=1)
     now_s = parts.now_us() / 1e6
     grant = verify_token(request.token, parts.config.keys, now_s)
+    if not ids.is_name(request.room):
+        raise RejectedError(400, "Bad request", "room is not a valid name")
     parts.gate.check(grant, request.room, address=request.address, now_s=now_s)
-    if not grant.may_join(request.room):
+    if not grant.may_join(request.room) or not ids.is_name(grant.identity):
         raise RejectedError(403, "Not allowed", f"the token does not let its holder join {request.room}")
     if request.intent != "subscribe" and not publishable_kinds(grant):
         raise RejectedError(403, "Not allowed", "the token does not let its holder publish")

@@ -83,15 +83,29 @@ def count_viewers(room: OpenRoom, identity: str | None) -> int:
 
 
 def layers_of(call: Call) -> ServerEvent:
-    """The Encodings of each video m-line, highest first, by m-line index."""
+    """The Encodings of each video m-line, highest first, by m-line index.
+
+    Drafts of WHEP name an Encoding `encodingId`, `id` or `rid`; all three are given.
+    """
     lines: dict[str, Any] = {}
     for subscription in call.participant.subscriptions:
-        if subscription.kind == "video" and subscription.track:
-            section = call.sections[subscription.sid]
-            lines[str(section.index)] = {
-                "layers": [
-                    {"encodingId": rid, "rid": rid, "spatialLayerId": place}
-                    for place, rid in reversed(list(enumerate(subscription.track.rids)))
-                ]
-            }
+        if subscription.kind != "video" or subscription.track is None:
+            continue
+        rows = _layer_rows(call, subscription, subscription.track.rids)
+        lines[str(call.sections[subscription.sid].index)] = {
+            "active": [row for row, live in rows if live],
+            "inactive": [row for row, live in rows if not live],
+            "layers": [row for row, _ in rows],
+        }
     return ServerEvent("layers", msgspec.json.encode(lines))
+
+
+def _layer_rows(
+    call: Call, subscription: Subscription, rids: Sequence[str]
+) -> list[tuple[dict[str, Any], bool]]:
+    sent = call.subscriptions.get(subscription.sid)
+    live = sent.track.live if sent and sent.track else 0
+    return [
+        ({"id": rid, "encodingId": rid, "rid": rid, "spatialLayerId": place}, bool(live >> place & 1))
+        for place, rid in reversed(list(enumerate(rids)))
+    ]

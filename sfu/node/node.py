@@ -17,9 +17,9 @@ from sfu._fastpath.values import WorkerConfig
 from sfu.cluster.store import Store
 from sfu.cluster.subjects import NODE_HEARTBEAT_S
 from sfu.config import Config
-from sfu.media.plane import MediaPlane
+from sfu.media.plane import MediaPlane, PublishedTrack
 from sfu.media.transport import Transport, TransportPhase
-from sfu.node import upkeep
+from sfu.node import news, upkeep
 from sfu.node.addresses import media_addresses, media_bind_addresses
 from sfu.node.control import Control
 from sfu.node.desk import Desk
@@ -49,7 +49,10 @@ class Node:
     def __init__(self, config: Config, store: Store, *, ice_servers: IceServersOf | None = None) -> None:
         node_id = config.node_id or ids.make_node_id(secrets.token_bytes)
         plane = MediaPlane(
-            worker_configs(config, node_id), randomness=secrets.token_bytes, changed=self._transport_changed
+            worker_configs(config, node_id),
+            randomness=secrets.token_bytes,
+            changed=self._transport_changed,
+            live_changed=self._live_changed,
         )
         self.parts = Parts(
             config=config,
@@ -160,6 +163,11 @@ class Node:
             self.parts.ledger.call(call_record(self.parts, call))
         elif transport.phase is TransportPhase.CLOSED:
             self._spawn(upkeep.leave(self.parts, call, transport.reason))
+
+    def _live_changed(self, track: PublishedTrack) -> None:
+        for call in self.parts.calls:
+            if call.listeners and any(s.track is track for s in call.subscriptions.values()):
+                call.tell(news.layers_of(call))
 
     def _every(self, period_s: float, action: Callable[[], Awaitable[None]]) -> None:
         async def repeat() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -102,6 +103,8 @@ async def serve(command: Command, config: Config, listener: socket.socket) -> in
     stop = StopSignals()
     async with running(command, config, listener) as node:
         print(banner(command, config), flush=True)
+        gc.collect()
+        gc.freeze()  # what is here now stays: full collections need not look at it again
         await stop.first.wait()
         if node is not None:
             await drain(node, config.drain_deadline_s, stop)

@@ -152,6 +152,8 @@ async def _read_body(route: Route, request: web.Request) -> msgspec.Struct | Non
                 raw += chunk
     except TimeoutError:
         raise RejectedError(408, "Body too slow", f"no body within {BODY_TIMEOUT_S:.0f} s") from None
+    except web.RequestPayloadError as error:
+        raise RejectedError(400, "Bad request", "the body is not in its stated encoding") from error
     if len(raw) > MAX_BODY_BYTES:
         raise RejectedError(413, "Body too large", f"at most {MAX_BODY_BYTES} bytes are read")
     if not raw and route.terms.body_optional:

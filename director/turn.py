@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from director.messages import IceServer
 
 
 def turn_credentials(secret: str, identity: str, expires_at_s: int) -> tuple[str, str]:
-    """User name and password."""
-    username = f"{expires_at_s}:{identity}"
+    """User name and password; the identity is percent-encoded, because HTTP headers carry ASCII."""
+    username = f"{expires_at_s}:{quote(identity, safe='@+')}"
     digest = hmac.digest(secret.encode(), username.encode(), "sha1")
     return username, base64.b64encode(digest).decode()
 

@@ -18,9 +18,21 @@ TRACK_PREFIX: Final = "TR_"
 CALL_PREFIX: Final = "CA_"
 NODE_PREFIX: Final = "ND_"
 
+MAX_NAME_CHARACTERS: Final = 256
+
 _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _SID_CHARACTERS: Final = 12
 _CALL_ID_CHARACTERS: Final = 20
+
+
+def is_name(text: str) -> bool:
+    """True for what may name a Room or an identity: printable, without a slash, no leading dot, not too long."""
+    return (
+        0 < len(text) <= MAX_NAME_CHARACTERS
+        and text.isprintable()
+        and "/" not in text
+        and not text.startswith(".")
+    )
 
 
 def random_text(length: int, randomness: Randomness) -> str:

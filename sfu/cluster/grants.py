@@ -8,6 +8,7 @@ a join: the Call's id and the limits of the Room.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -136,6 +137,8 @@ def verify_token(token: str, keys: Mapping[str, str], now_s: float) -> Grant:
     if len(token) > MAX_TOKEN_BYTES:
         raise _unauthorized("the token is too long")
     claims = _read_claims(token, keys)
+    if not (math.isfinite(claims.exp) and math.isfinite(claims.nbf)):
+        raise _unauthorized("the token is malformed")
     if claims.exp <= now_s:
         raise _unauthorized("the token has expired")
     if claims.nbf > now_s + CLOCK_SKEW_S:

@@ -27,20 +27,24 @@ log = structlog.get_logger(__name__)
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def resource(methods: Mapping[str, Reply], *, accept_post: str = "") -> Reply:
-    """One URL with its methods; OPTIONS, 405 and every error are answered here, always with CORS headers."""
+def resource(methods: Mapping[str, Reply], *, accept_post: str = "", accept_patch: str = "") -> Reply:
+    """One URL with its methods; OPTIONS, 405 and every error are answered here, always with CORS headers.
+
+    OPTIONS and a 415 say which types are taken (RFC 5789 section 2.2, RFC 9725 section 4.2).
+    """
     allowed = (*methods, "OPTIONS")
     headers = {**CORS_HEADERS, "Access-Control-Allow-Methods": ", ".join(allowed)}
+    accepts = {"Accept-Post": accept_post, "Accept-Patch": accept_patch}
+    types = {name: value for name, value in accepts.items() if value}
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.method == "OPTIONS":
             response: web.StreamResponse = web.Response(status=204, headers={"Allow": ", ".join(allowed)})
-            if accept_post:
-                response.headers["Accept-Post"] = accept_post
         else:
             response = await _answer_or_explain(request, methods, allowed)
         if not response.prepared:
             response.headers.update(headers)
+            response.headers.update(types if request.method == "OPTIONS" or response.status == 415 else {})
         return response
 
     return answer
@@ -57,6 +61,8 @@ async def read_body(request: web.Request, content_type: str) -> bytes:
                 body += chunk
     except TimeoutError:
         raise RejectedError(408, "Body too slow", f"no complete body within {BODY_TIMEOUT_S:.0f} s") from None
+    except web.RequestPayloadError as error:
+        raise RejectedError(400, "Bad request", "the body is not in its stated encoding") from error
     if len(body) > MAX_BODY_BYTES:
         raise RejectedError(413, "Body too large", f"at most {MAX_BODY_BYTES} bytes are read")
     return body

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from sfu.errors import RejectedError
 from sfu.signaling.messages import EVENT_NAMES, CallDesk, EventName, JoinAnswer, LayerWish, ServerEvent
 from sfu.signaling.shell import CORS_HEADERS, read_body, resource
-from sfu.signaling.whip import Door
+from sfu.signaling.whip import ROOM, Door
 
 LAYER_REL: Final = "urn:ietf:params:whep:ext:core:layer"
 EVENTS_REL: Final = "urn:ietf:params:whep:ext:core:server-sent-events"
@@ -29,7 +29,7 @@ class WatchDoor(Door):
 
     def routes(self) -> list[web.RouteDef]:
         """WHIP's resources, and for each session `/layer`, `/sse` and `/sse/{stream}`."""
-        base = "/whep/{room}/{session}"
+        base = f"/whep/{ROOM}/{{session}}"
         return [
             *super().routes(),
             web.route("*", base + "/layer", resource({"POST": self.select_layer}, accept_post=JSON_TYPE)),

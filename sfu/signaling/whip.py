@@ -3,6 +3,7 @@ directions.
 """
 
 from typing import Final
+from urllib.parse import quote
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -11,7 +12,10 @@ from sfu.cluster.grants import bearer_token
 from sfu.rtc.parameters import Intent
 from sfu.signaling.messages import CallDesk, JoinAnswer, JoinRequest
 from sfu.signaling.session import FRAGMENT_TYPE, RestartWanted, Session
-from sfu.signaling.shell import SDP_TYPE, ice_server_links, read_body, resource
+from sfu.signaling.shell import SDP_TYPE, Reply, ice_server_links, read_body, resource
+
+ROOM: Final = "{room:[^/]+}"
+"""aiohttp's own `{room}` refuses braces in the name."""
 
 PATHS: Final[dict[Intent, str]] = {"publish": "whip", "subscribe": "whep", "talk": "talk"}
 
@@ -27,10 +31,22 @@ class Door:
 
     def routes(self) -> list[web.RouteDef]:
         """`POST /{door}/{room}` and `PATCH`, `DELETE /{door}/{room}/{session}`."""
-        endpoint = resource({"POST": self.join}, accept_post=SDP_TYPE)
-        session = resource({"PATCH": self.patch, "DELETE": self.leave})
-        base = f"/{PATHS[self.intent]}/{{room}}"
+        endpoint = resource({"POST": self.join, **_both(self.look)}, accept_post=SDP_TYPE)
+        session = resource(
+            {"PATCH": self.patch, "DELETE": self.leave, **_both(self.look_at_session)},
+            accept_patch=FRAGMENT_TYPE,
+        )
+        base = f"/{PATHS[self.intent]}/{ROOM}"
         return [web.route("*", base, endpoint), web.route("*", base + "/{session}", session)]
+
+    async def look(self, _request: web.Request) -> web.Response:
+        """GET finds no content: the resources have no representation (RFC 9725 section 4.1)."""
+        return web.Response(status=204)
+
+    async def look_at_session(self, request: web.Request) -> web.Response:
+        """The same where there is a session."""
+        self.session_of(request)
+        return web.Response(status=204)
 
     async def join(self, request: web.Request) -> web.Response:
         """Offer in, answer out (RFC 9725 section 4.2)."""
@@ -58,7 +74,7 @@ class Door:
         return headers
 
     async def patch(self, request: web.Request) -> web.Response:
-        """Trickle (204) or ICE restart (200 with our fragment and the new ETag)."""
+        """Trickle (204, without an ETag) or ICE restart (200 with our fragment and the new ETag)."""
         session = self.session_of(request)
         fragment = await read_body(request, FRAGMENT_TYPE)
         match session.patch(request.headers.get("If-Match"), fragment):
@@ -68,7 +84,7 @@ class Door:
                     body=text.encode(), content_type=FRAGMENT_TYPE, headers={"ETag": session.etag}
                 )
             case _:
-                return web.Response(status=204, headers={"ETag": session.etag})
+                return web.Response(status=204)
 
     async def leave(self, request: web.Request) -> web.Response:
         """Ends the Call (RFC 9725 section 4.2)."""
@@ -81,4 +97,9 @@ class Door:
 
     def location(self, session: Session) -> str:
         """The session's path."""
-        return f"/{PATHS[self.intent]}/{session.room}/{session.id}"
+        return f"/{PATHS[self.intent]}/{quote(session.room, safe='')}/{session.id}"
+
+
+def _both(reply: Reply) -> dict[str, Reply]:
+    """Wherever GET is answered, HEAD is (RFC 9110 section 9.3.2)."""
+    return {"GET": reply, "HEAD": reply}

@@ -1,14 +1,16 @@
 """One SRTCP datagram: sender reports of publishers, reception reports and requests of viewers (RFC 3550, RFC 4585)."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 from sfu._fastpath.core cimport RELAY_SENDER_REPORT, count_drop
 from sfu._fastpath.egress cimport retransmit
 from sfu._fastpath.ring cimport ring_commit, ring_reserve
 from sfu._fastpath.selection cimport mark_live, want_keyframe
 from sfu._fastpath.stream.reception cimport reception_on_sr
 from sfu._fastpath.stream.srtp cimport replay_check, replay_commit, unprotect_rtcp
-from sfu._fastpath.tables cimport NO_INDEX, Encoding, Subscription, Track, track_get
+from sfu._fastpath.tables cimport MAX_RTCP_SENDERS, NO_INDEX, Encoding, RtcpSender, Subscription, Track, track_get
 from sfu._fastpath.wire.drops cimport DROP_NO_KEYS, DROP_RING_FULL, DROP_RTCP_MALFORMED
+from sfu._fastpath.wire.endian cimport load_be32
 from sfu._fastpath.wire.rtcp cimport (
     RTCP_BYE, RTCP_PSFB, RTCP_RR, RTCP_RTPFB, RTCP_SR, ReportBlock, RtcpBlock, RtcpCursor, SenderReport,
     rtcp_bye_count, rtcp_bye_ssrc, rtcp_fb_media_ssrc, rtcp_fir_items, rtcp_is_pli, rtcp_nack_items, rtcp_next,
@@ -16,6 +18,7 @@ from sfu._fastpath.wire.rtcp cimport (
 )
 
 cdef enum:
+    SENDER_SSRC_AT = 4
     NACK_WINDOW_US = 1000000
     NACKS_PER_WINDOW = 2048        # seqs one Subscription may ask for in a window
     MAX_RTT_US = 10000000
@@ -25,6 +28,7 @@ cdef void receive_rtcp(Core* c, Transport* transport, Datagram* d, uint64_t now_
     """Authenticates, then acts on each block; a broken compound counts once and its good blocks count too."""
     cdef RtcpCursor cursor
     cdef RtcpBlock block
+    cdef RtcpSender* sender
     cdef uint32_t index = 0
     cdef int n, more, replayed
     if transport.rx == NULL:
@@ -34,11 +38,12 @@ cdef void receive_rtcp(Core* c, Transport* transport, Datagram* d, uint64_t now_
     if n < 0:
         count_drop(c, -n)
         return
-    replayed = replay_check(&transport.rtcp_window, index)
+    sender = rtcp_sender(transport, load_be32(d.data + SENDER_SSRC_AT))
+    replayed = replay_check(&sender.window, index)
     if replayed:
         count_drop(c, replayed)
         return
-    replay_commit(&transport.rtcp_window, index)
+    replay_commit(&sender.window, index)
     transport.heard_us = now_us
     transport.packets_in += 1
     transport.bytes_in += d.bytes
@@ -51,6 +56,21 @@ cdef void receive_rtcp(Core* c, Transport* transport, Datagram* d, uint64_t now_
         count_drop(c, DROP_RTCP_MALFORMED)
     else:
         c.counters.rtcp_in += 1
+
+
+cdef RtcpSender* rtcp_sender(Transport* transport, uint32_t ssrc) noexcept nogil:
+    """The SSRC's replay state, new if it was never heard; only for SSRCs that were authenticated."""
+    cdef uint32_t known = min(transport.rtcp_sender_count, <uint32_t> MAX_RTCP_SENDERS)
+    cdef RtcpSender* sender
+    cdef uint32_t i
+    for i in range(known):
+        if transport.rtcp_senders[i].ssrc == ssrc:
+            return &transport.rtcp_senders[i]
+    sender = &transport.rtcp_senders[transport.rtcp_sender_count % MAX_RTCP_SENDERS]
+    transport.rtcp_sender_count += 1
+    memset(sender, 0, sizeof(RtcpSender))
+    sender.ssrc = ssrc
+    return sender
 
 
 cdef void receive_block(Core* c, Transport* transport, const RtcpBlock* block, uint64_t now_us) noexcept nogil:

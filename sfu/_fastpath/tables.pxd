@@ -36,6 +36,7 @@ cdef enum:
     NO_INDEX = 0xffffffff
     MAX_ENCODINGS = 4
     MAX_ADDRESSES = 4              # validated remote addresses of one Transport
+    MAX_RTCP_SENDERS = 12          # SSRCs of one Transport whose SRTCP is told from replays at a time
     MAX_SSRCS = 32                 # SSRCs one publishing Transport may use
     MAX_PAYLOAD_MAP = 12
     MAX_EXPORTS = 16               # Workers a Track is mirrored on
@@ -76,6 +77,10 @@ cdef struct PublishState:          # only Transports that publish have one
     uint8_t last_fraction_lost
     uint8_t feedback               # union of its Tracks' FeedbackFlags
 
+cdef struct RtcpSender:            # every SSRC numbers its SRTCP itself (RFC 3711 section 3.2.3)
+    uint32_t ssrc
+    ReplayWindow window
+
 cdef struct Transport:
     uint32_t handle
     uint32_t generation
@@ -102,7 +107,8 @@ cdef struct Transport:
     uint32_t punts_in_window
     # SRTCP
     uint32_t rtcp_index
-    ReplayWindow rtcp_window
+    RtcpSender rtcp_senders[MAX_RTCP_SENDERS]
+    uint32_t rtcp_sender_count     # ever seen; the oldest gives way
     uint32_t rtt_us
     uint32_t reporter_ssrc         # our SSRC in RTCP without a media stream of ours
     # counters
@@ -239,7 +245,6 @@ cdef struct Subscription:
     uint64_t packets, bytes, nacks, retransmitted, plis
     uint8_t fraction_lost
     uint32_t jitter
-
 
 
 cdef struct ExtProfile:            # how a Subscription's header extensions look; shared by all that look alike

@@ -134,6 +134,23 @@ def test_a_nack_is_answered_over_rtx() -> None:
     assert viewer.far_end.unreadable == 0
 
 
+def test_every_sender_numbers_its_rtcp_itself() -> None:
+    """An SRTCP index belongs to its SSRC (RFC 3711 section 3.2.3); a replay is told from another's first packet."""
+    stage = Stage()
+    viewer = stage.watch(rtx_ssrc=RTX_SSRC)
+    camera = Source(1000, VP8)
+    stage.play(*camera.frame((100, 200, 300), key=True))
+    wanted, before = viewer.media[1], len(viewer.media)
+    for _ in range(200):
+        viewer.far_end.send_rtcp(nack(1, 12345, 0))
+    others = range(2, 6)
+    for sender in others:
+        viewer.far_end.send_rtcp(nack(sender, viewer.ssrc, wanted.seq))
+        stage.advance(20_000)
+    assert len(viewer.media) - before == len(others)
+    assert stage.snapshot().drops["replayed"] == stage.snapshot().drops["too_old"] == 0
+
+
 def test_without_rtx_the_very_same_datagram_comes_again() -> None:
     """Padded for its run and with shifted VP8 ids too: one SRTP index is one ciphertext (RFC 3711 section 9.1)."""
     stage = Stage(simulcast())

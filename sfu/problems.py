@@ -28,6 +28,7 @@ MEANINGS: Final = {
     "Body too slow": "The body did not arrive in time.",
     "Call is busy": "Another writer was faster many times: try again.",
     "Fragment without ice-pwd": "An ICE restart needs a new ufrag and a new password.",
+    "Room has closed": "The Room was closed while you joined: join again.",
     "ICE session is over": "The ETag is of an earlier ICE session: use the latest.",
     "If-Match is required": "Send the ETag of the ICE session, or `*` to restart ICE.",
     "Internal error": "A fault of the server; it is in its log.",

@@ -4,9 +4,9 @@ A ufrag starts with a routing hint (sfu/rtc/ice.py): 4 characters of the Node, 1
 handle. So the owner is found without a look-up, and a request for another Worker is handed on.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
-from sfu._fastpath.batch cimport BATCH_PACKETS, batch_commit_to, batch_flush, batch_reserve
+from sfu._fastpath.batch cimport batch_commit_to, batch_flush, batch_reserve
 from sfu._fastpath.core cimport (
     MAX_PUNT_BYTES, MAX_WORKERS, NOTICE_TRANSPORT, RELAY_DATAGRAM, PuntSlot, RelaySlot, count_drop, notify,
 )
@@ -236,10 +236,9 @@ cdef void punt_dtls(Core* c, Transport* transport, const Datagram* d, uint64_t n
 cdef void expire_transports(Core* c, uint64_t now_us, uint32_t slice_count) noexcept nogil:
     """Looks at the next few Transports: one that was not heard for `consent_us` is reported once."""
     cdef Transport* transport
-    cdef uint32_t i
     if c.tables.transport_high == 0:
         return
-    for i in range(min(slice_count, c.tables.transport_high)):
+    for _ in range(min(slice_count, c.tables.transport_high)):
         c.consent_cursor = (c.consent_cursor + 1) % c.tables.transport_high
         transport = &c.tables.transports[c.consent_cursor]
         if transport.handle == 0 or transport.state & TRANSPORT_EXPIRED:

@@ -1,7 +1,7 @@
 """Applies Commands to a Worker's tables. Runs on the Worker's thread with no datagram waiting in the batch."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 from sfu._fastpath.batch cimport batch_commit, batch_flush, batch_reserve
 from sfu._fastpath.commands cimport *

@@ -4,10 +4,10 @@ A run is the packets of one Encoding that came since the last forwarding. Each S
 go, so its packets lie side by side and leave as one GSO message.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from sfu._fastpath.batch cimport (
-    BATCH_PACKETS, SendBatch, batch_commit, batch_reserve, batch_run_bytes,
+    SendBatch, batch_commit, batch_reserve, batch_run_bytes,
 )
 from sfu._fastpath.core cimport EXT_BLOCK_BYTES, count_drop
 from sfu._fastpath.selection cimport switch_at_boundary, switch_on_offer
@@ -20,7 +20,7 @@ from sfu._fastpath.stream.rewrite cimport (
 )
 from sfu._fastpath.stream.srtp cimport ProtectJob
 from sfu._fastpath.tables cimport (
-    FEEDBACK_NACK, RUN_PACKETS, ExtProfile, PayloadMapEntry, SentRecord, Transport,
+    RUN_PACKETS, ExtProfile, SentRecord, Transport,
 )
 from sfu._fastpath.wire.drops cimport (
     DROP_AWAITING_KEYFRAME, DROP_HISTORY_MISS, DROP_LATE, DROP_LAYER_FILTERED, DROP_NO_KEYS, DROP_SUBSCRIPTION_NO_CODEC,

@@ -5,7 +5,7 @@ only where its own stream is between two frames: if the keyframe comes while `cu
 keyframe's place is remembered and the switch happens at that frame's end, from history.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from sfu._fastpath.core cimport NOTICE_TRACK, notify
 from sfu._fastpath.stream.history cimport PACKET_KEYFRAME, PACKET_VP8_IDS, history_find
 from sfu._fastpath.stream.layers cimport choose_encoding

@@ -77,7 +77,7 @@ def parse_rtp(data: bytes, run: int = 0, wire_bytes: int = 0) -> Rtp:
     )
 
 
-def make_rtp(  # noqa: PLR0913 - one argument per header field
+def make_rtp(
     *,
     payload_type: int,
     seq: int,
@@ -88,7 +88,9 @@ def make_rtp(  # noqa: PLR0913 - one argument per header field
     extensions: dict[int, bytes] | None = None,
 ) -> bytes:
     """An RTP packet with one-byte header extensions."""
-    block = b"".join(bytes([number << 4 | len(value) - 1]) + value for number, value in (extensions or {}).items())
+    block = b"".join(
+        bytes([number << 4 | len(value) - 1]) + value for number, value in (extensions or {}).items()
+    )
     block += bytes(-len(block) % 4)
     head = struct.pack(
         "!BBHII",

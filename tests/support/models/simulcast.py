@@ -134,7 +134,8 @@ class StrictReceiver:
         if key:
             return
         base = self.decoded.get(0)
-        assert base is not None and base[0] == encoding, "a delta frame of an Encoding without its keyframe"
+        assert base is not None, "a delta frame before any keyframe"
+        assert base[0] == encoding, "a delta frame of an Encoding without its keyframe"
         if tid == 0:
             assert base[1] == frame - 4, "a base layer frame whose reference was left out"
         elif tid == 1:

@@ -54,14 +54,16 @@ class JoinError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What each publisher sends."""
+    """What each publisher sends. `pace_us` lies between the packets of a burst (sending takes a browser that
+    long); a frame is one burst unless it is several times the mean.
+    """
 
     video_bps: int = 1_500_000
     fps: float = 30.0
     packet_bytes: int = 1200
     audio: bool = True
     simulcast: bool = False
-    pace_us: int = 800
+    pace_us: int = 50
     transport_cc: bool = True
 
 

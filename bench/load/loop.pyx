@@ -11,7 +11,7 @@ from sfu._fastpath.stream.srtp cimport (
 )
 from sfu._fastpath.wire.demux cimport PROTOCOL_DTLS, PROTOCOL_RTCP, PROTOCOL_RTP, PROTOCOL_STUN, classify
 from bench.load.linux cimport (
-    ntohl, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+    nanosleep, ntohl, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
     thread_cpu_us,
 )
 from bench.load.ports cimport (
@@ -26,6 +26,7 @@ cdef enum:
     READY_PORTS = 64
     BATCHES_PER_PORT = 4
     TICK_US = 1000
+    REST_US = 200                          # longest time for which arrived datagrams wait unseen
     VISIT_TICKS = 20                       # ticks in which every Transport is looked at once
     WAKE = 0xFFFFFFFF
 
@@ -154,20 +155,35 @@ cdef void loop_unlock(Loop* loop) noexcept nogil:
 
 
 cdef void loop_run(Loop* loop) noexcept nogil:
+    """Polls the sockets; with nothing to do it sleeps off them for a moment.
+
+    A receiver that sleeps on its socket would make the measured process pay for waking it with every packet, which
+    no peer across a network does (and which no figure of a server should contain).
+    """
     cdef epoll_event ready[READY_PORTS]
-    cdef timespec timeout
-    cdef uint64_t due_us, now_us
+    cdef timespec now
     cdef int n
+    now.tv_sec = now.tv_nsec = 0
     while not load_acquire(&loop.stopped):
-        due_us = min(loop.next_tick_us, loop.next_source_us)
-        now_us = monotonic_us()
-        timeout.tv_sec = 0
-        timeout.tv_nsec = <long> (due_us - now_us) * 1000 if due_us > now_us else 0
-        n = epoll_pwait2(loop.epoll_fd, ready, READY_PORTS, &timeout, NULL)
+        n = epoll_pwait2(loop.epoll_fd, ready, READY_PORTS, &now, NULL)
         take_turn(loop)
         receive_ready(loop, ready, n)
         run_due(loop)
         loop_unlock(loop)
+        if n == 0:
+            rest(loop)
+
+
+cdef void rest(Loop* loop) noexcept nogil:
+    """Sleeps until a source or a tick is due, REST_US at the most."""
+    cdef timespec pause
+    cdef uint64_t due_us = min(loop.next_tick_us, loop.next_source_us)
+    cdef uint64_t now_us = monotonic_us()
+    if due_us <= now_us:
+        return
+    pause.tv_sec = 0
+    pause.tv_nsec = <long> min(due_us - now_us, <uint64_t> REST_US) * 1000
+    nanosleep(&pause, NULL)
 
 
 cdef void receive_ready(Loop* loop, epoll_event* ready, int n) noexcept nogil:

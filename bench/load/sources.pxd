@@ -62,8 +62,8 @@ cdef struct SourceStream:
     bint keyframe
     bint keyframe_wanted
     uint64_t next_packet_us
-    uint64_t pace_us                       # between packets of a frame
-    uint64_t gap_us
+    uint64_t pace_us                       # between packets of a burst
+    int64_t burst_bytes                    # what is left of this frame's burst
     uint64_t last_keyframe_us
     uint16_t picture_id
     uint8_t tl0_pic_idx

@@ -2,6 +2,7 @@
 
 from sfu._fastpath.extensions import extension_number
 from sfu._fastpath.values import EncodingSpec, PayloadType, SubscriptionSpec, TrackSpec
+from sfu.rtc.extensions import MID
 from sfu.rtc.parameters import EncodingParameters, MediaSection
 
 
@@ -19,7 +20,7 @@ def track_spec(section: MediaSection) -> TrackSpec:
             for codec in section.codecs
         ),
         encodings=tuple(_encoding_spec(encoding) for encoding in section.encodings) or (EncodingSpec(),),
-        mid=section.mid,
+        mid=section.mid if MID in section.receive_extensions() else "",
         extension_ids=_by_type(section.receive_extensions()),
         feedback=section.feedback,
     )
@@ -35,7 +36,7 @@ def subscription_spec(section: MediaSection, cname: str) -> SubscriptionSpec:
         ssrc=section.sending.ssrc,
         rtx_ssrc=section.sending.rtx_ssrc or 0,
         cname=cname,
-        mid=section.mid,
+        mid=section.mid if MID in section.send_extensions() else "",
         extension_ids=_by_type(section.send_extensions()),
         feedback=section.feedback,
     )

@@ -13,8 +13,11 @@ from typing import Any, Final
 
 from sfu.rtc.parameters import Candidate, Direction, RtcpFeedback
 
-MAX_ID_CHARS: Final = 16
-"""Of a mid or RID: what one element of a one-byte header extension carries (RFC 8285 section 4.2)."""
+MAX_RID_CHARS: Final = 16
+"""What one element of a one-byte header extension carries (RFC 8285 section 4.2)."""
+
+MAX_MID_CHARS: Final = 64
+"""Longer than `MAX_RID_CHARS`, a mid cannot be in a header extension; in SDP it is as good as any."""
 
 MAX_PAYLOAD_TYPE: Final = 127
 MAX_EXTENSION_ID: Final = 4351
@@ -186,8 +189,8 @@ def read_number(text: str, low: int, high: int, noun: str) -> int:
 
 
 def read_id(text: str) -> str:
-    """A mid. ValueError: not a token, or longer than a header extension carries."""
-    return _matching(TOKEN, text, "id", 1, MAX_ID_CHARS)
+    """A mid. ValueError: not a token, or too long."""
+    return _matching(TOKEN, text, "id", 1, MAX_MID_CHARS)
 
 
 def read_ice_ufrag(text: str) -> str:
@@ -342,7 +345,7 @@ def write_candidate(candidate: Candidate) -> str:
 
 
 def _read_rid_id(text: str) -> str:
-    return _matching(RID, text, "rid", 1, MAX_ID_CHARS)
+    return _matching(RID, text, "rid", 1, MAX_RID_CHARS)
 
 
 def _read_streams(text: str) -> SimulcastStreams:

@@ -13,10 +13,10 @@ from typing import Final
 from sfu._fastpath.values import Feedback
 from sfu.errors import RemoteProtocolError
 from sfu.rtc.answer import write_answer
-from sfu.rtc.attributes import ExtMap
+from sfu.rtc.attributes import MAX_RID_CHARS, ExtMap
 from sfu.rtc.codecs import accept_codecs, feedback_of
 from sfu.rtc.encodings import announced_encodings
-from sfu.rtc.extensions import FOR_ESTIMATION, RECEIVED, SENT
+from sfu.rtc.extensions import FOR_ESTIMATION, MID, RECEIVED, SENT
 from sfu.rtc.parameters import (
     NO_FEEDBACK,
     Codec,
@@ -64,6 +64,8 @@ def negotiate(offer: SessionDescription | str, local: LocalTransport, terms: Ter
     bundled = _bundled(description)
     _check_transport(description, bundled)
     sections = tuple(_sections(description, bundled, terms))
+    if terms.intent == "publish":
+        _check_all_served(description, bundled, sections)
     if not any(section.direction is not Direction.INACTIVE for section in sections):
         raise NegotiationError(f"no m-line has a codec and a direction with which we can {terms.intent}")
     ufrag, pwd = _ice_credentials(description, bundled)
@@ -102,6 +104,21 @@ def _check_transport(offer: SessionDescription, bundled: list[MediaDescription])
     for media in bundled:
         if media.is_rtp and not media.rtcp_mux:
             raise NegotiationError(f"m-line {offer.media.index(media)} ({media.kind}) is without a=rtcp-mux")
+
+
+def _check_all_served(
+    offer: SessionDescription, bundled: list[MediaDescription], sections: Collection[MediaSection]
+) -> None:
+    """RFC 9725 section 4.4.3: a publisher gets all of its media through or an error."""
+    for media, section in zip(offer.media, sections, strict=True):
+        wanted = media.port or media.bundle_only
+        if not (section.rejected and wanted and section.kind in MEDIA_KINDS):
+            continue
+        name = f"m-line {section.index} ({media.kind})"
+        if media not in bundled:
+            raise NegotiationError(f"{name} is not in a=group:BUNDLE: one transport is all we open")
+        codecs = ", ".join(dict.fromkeys(rtpmap.name for rtpmap in media.rtpmaps)) or "nothing"
+        raise NegotiationError(f"{name} offers {codecs} to publish: none of it is forwarded here")
 
 
 def _ice_credentials(offer: SessionDescription, bundled: list[MediaDescription]) -> tuple[str, str]:
@@ -178,7 +195,7 @@ def _section(index: int, media: MediaDescription, direction: Direction, terms: T
         mid=media.mid or "",
         direction=direction,
         codecs=codecs,
-        extensions=tuple(_accept_extensions(media.extmaps, direction, terms)),
+        extensions=tuple(_accept_extensions(_usable_extmaps(media), direction, terms)),
         encodings=_incoming(media, codecs) if direction.receives else (),
         feedback=feedback_of(codecs),
         msid=_msid(media) if direction.receives else None,
@@ -188,6 +205,12 @@ def _section(index: int, media: MediaDescription, direction: Direction, terms: T
 def _allowed_feedback(direction: Direction, terms: Terms) -> Feedback:
     estimated = direction.receives or (direction.sends and terms.estimate_viewers)
     return REPAIR | (ESTIMATION if estimated else NO_FEEDBACK)
+
+
+def _usable_extmaps(media: MediaDescription) -> list[ExtMap]:
+    """Without the mid's where the mid is too long for it: SSRCs and payload types tell the rest."""
+    fits = len(media.mid or "") <= MAX_RID_CHARS
+    return [extmap for extmap in media.extmaps if fits or extmap.uri != MID]
 
 
 def _accept_extensions(

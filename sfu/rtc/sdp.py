@@ -36,6 +36,7 @@ MAX_LINE_CHARS: Final = 8 * 1024
 MAX_SECTIONS: Final = 64
 MAX_LINES_PER_SECTION: Final = 1024
 MAX_FORMATS: Final = 128
+BLANKS: Final = " \t\r"
 
 RTP_PROTOCOLS: Final = frozenset(
     {"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP", "RTP/AVPF"}
@@ -123,8 +124,7 @@ class SessionDescription(Section):
 def parse(text: str | bytes) -> SessionDescription:
     """A session description. SdpError: broken, or larger than the bounds above."""
     lines = _split(text)
-    if not lines or lines[0].text != "v=0":
-        raise SdpError(1, lines[0].text if lines else "", "a session description starts with v=0")
+    _check_head(lines)
     return _read_session(lines[1:])
 
 
@@ -151,7 +151,7 @@ class _Line:
 
 
 def _split(text: str | bytes) -> list[_Line]:
-    """Lines end in CRLF or LF; trailing empty lines do not count."""
+    """Lines end in CRLF or LF; blanks at their ends and empty lines at the end do not count."""
     try:
         data = text.encode() if isinstance(text, str) else text
         decoded = data.decode()
@@ -159,8 +159,20 @@ def _split(text: str | bytes) -> list[_Line]:
         raise SdpError(0, "", "the text is not UTF-8") from None
     if len(data) > MAX_BYTES:
         raise SdpError(0, "", f"the text is longer than {MAX_BYTES} bytes")
-    texts = decoded.rstrip("\r\n").split("\n")
-    return [_check(_Line(number, line.removesuffix("\r"))) for number, line in enumerate(texts, 1) if decoded]
+    texts = decoded.rstrip(BLANKS + "\n").split("\n")
+    return [_check(_Line(number, line.rstrip(BLANKS))) for number, line in enumerate(texts, 1) if decoded]
+
+
+def _check_head(lines: list[_Line]) -> None:
+    """RFC 8866 section 9: v=, o= and s= come first, and t= before the m-lines."""
+    for place, start in enumerate(("v=0", "o=", "s=")):
+        line = lines[place] if place < len(lines) else _Line(place + 1, "")
+        if line.text != start and not (place and line.text.startswith(start)):
+            raise line.error(f"a session description has {start} here")
+    end = _Line(len(lines) + 1, "")
+    head_end = next((line for line in lines if line.type == "m"), end)
+    if not any(line.type == "t" for line in lines[: head_end.number - 1]):
+        raise head_end.error("a session description has t= before this")
 
 
 def _check(line: _Line) -> _Line:

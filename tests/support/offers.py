@@ -11,6 +11,9 @@ from sfu.rtc.parameters import Candidate, Intent, LocalTransport, MediaKind, Neg
 DIRECTORY = Path(__file__).parent.parent / "unit" / "rtc" / "offers"
 OFFERS = {path.stem: path.read_bytes().decode() for path in sorted(DIRECTORY.glob("*.sdp"))}
 
+HEAD = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0"
+"""What every description begins with (RFC 8866 section 9)."""
+
 LOCAL = LocalTransport(
     ice_ufrag="node0AAAAAAAAAAA",
     ice_pwd="0123456789abcdef01234567",

@@ -7,7 +7,7 @@ from sfu.rtc.codecs import AUDIO_CODECS, VIDEO_CODECS, accept_codecs, h264_profi
 from sfu.rtc.negotiate import Terms, negotiate
 from sfu.rtc.parameters import Codec, MediaKind, MediaSection
 from sfu.rtc.sdp import parse
-from tests.support.offers import LOCAL, OFFERS, answered, terms
+from tests.support.offers import HEAD, LOCAL, OFFERS, answered, terms
 
 ALL_FEEDBACK = Feedback.NACK | Feedback.PLI | Feedback.FIR | Feedback.TRANSPORT_CC | Feedback.REMB
 
@@ -17,7 +17,7 @@ def section(*codecs: Codec) -> MediaSection:
 
 
 def offered(*lines: str, kind: MediaKind = MediaKind.VIDEO) -> tuple[Codec, ...]:
-    return accept_codecs(parse("\r\n".join(("v=0", *lines))).media[0], kind, ALL_FEEDBACK)
+    return accept_codecs(parse("\r\n".join((HEAD, *lines))).media[0], kind, ALL_FEEDBACK)
 
 
 def h264(payload_type: int, profile_level_id: str, *, mode: int = 1) -> Codec:

@@ -5,11 +5,11 @@ import pytest
 from sfu.rtc.encodings import announced_encodings
 from sfu.rtc.parameters import MAX_ENCODINGS, EncodingParameters
 from sfu.rtc.sdp import parse
-from tests.support.offers import OFFERS, answered
+from tests.support.offers import HEAD, OFFERS, answered
 
 
 def announced(*lines: str, payload_types: tuple[int, ...] = (96,)) -> tuple[EncodingParameters, ...]:
-    media = parse("\r\n".join(("v=0", "m=video 9 UDP/TLS/RTP/SAVPF 96 98", *lines))).media[0]
+    media = parse("\r\n".join((HEAD, "m=video 9 UDP/TLS/RTP/SAVPF 96 98", *lines))).media[0]
     return announced_encodings(media, payload_types)
 
 

@@ -13,7 +13,7 @@ from sfu.rtc import extensions
 from sfu.rtc.negotiate import NegotiationError, Terms, negotiate
 from sfu.rtc.parameters import Direction, EncodingParameters, Intent, MediaKind, NegotiatedSession
 from sfu.rtc.sdp import SdpError, parse
-from tests.support.offers import LOCAL, OFFERS, answered, intent_of, terms
+from tests.support.offers import HEAD, LOCAL, OFFERS, answered, intent_of, terms
 from tests.unit.rtc.test_sdp import mutated_offers
 
 
@@ -162,9 +162,39 @@ def test_one_m_line_needs_no_bundle() -> None:
     assert "BUNDLE" not in session.answer
 
 
-def test_m_line_outside_the_bundle_is_rejected() -> None:
-    offer = OFFERS["chromium-publish"].replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 1")
-    assert [section.rejected for section in negotiated(offer).sections] == [True, False]
+def test_a_viewers_m_line_outside_the_bundle_is_rejected() -> None:
+    offer = OFFERS["chromium-subscribe"].replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 1")
+    assert [section.rejected for section in negotiated(offer, "subscribe").sections] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("a=group:BUNDLE 0 1", "a=group:BUNDLE 1", r"m-line 0 \(audio\) is not in a=group:BUNDLE"),
+        ("a=mid:1", "a=x-mid:1", r"m-line 1 \(video\) is not in a=group:BUNDLE"),
+        ("opus/48000/2", "opus/16000/2", None),
+        ("/90000", "/8000", r"m-line 1 \(video\) offers VP8, rtx"),
+    ],
+)
+def test_a_publisher_gets_all_of_its_media_through_or_a_reason(
+    old: str, new: str, reason: str | None
+) -> None:
+    offer = OFFERS["chromium-publish"]
+    assert old in offer
+    if reason is None:
+        assert not any(section.rejected for section in negotiated(offer.replace(old, new)).sections)
+        return
+    with pytest.raises(NegotiationError, match=reason):
+        negotiated(offer.replace(old, new))
+
+
+@pytest.mark.parametrize(("mid", "in_packets"), [("v" * 16, True), ("v" * 17, False), ("v" * 64, False)])
+def test_a_mid_too_long_for_packets_is_good_in_sdp(mid: str, *, in_packets: bool) -> None:
+    offer = OFFERS["chromium-publish"].replace("BUNDLE 0 1", f"BUNDLE 0 {mid}").replace("mid:1", f"mid:{mid}")
+    session = negotiated(offer)
+    assert f"a=mid:{mid}\r\n" in session.answer
+    assert f"a=group:BUNDLE 0 {mid}\r\n" in session.answer
+    assert (extensions.MID in session.sections[1].receive_extensions()) == in_packets
 
 
 @pytest.mark.parametrize(
@@ -197,7 +227,7 @@ def test_several_m_lines_need_a_bundle() -> None:
 
 def test_offer_without_m_lines_is_refused() -> None:
     with pytest.raises(NegotiationError, match="no m-line"):
-        negotiated("v=0\r\n")
+        negotiated(HEAD)
 
 
 @pytest.mark.parametrize("direction", ["sendonly", "recvonly", "sendrecv"])

@@ -16,7 +16,7 @@ from sfu.rtc.sdp import (
     parse,
     parse_fragment,
 )
-from tests.support.offers import OFFERS
+from tests.support.offers import HEAD, OFFERS
 
 AUDIO = "m=audio 9 UDP/TLS/RTP/SAVPF 111"
 
@@ -112,7 +112,7 @@ def test_everything_a_section_may_state_is_read() -> None:
         "=",
         "A=upper",
         "a=mid:with space",
-        "a=mid:longer-than-an-extension",
+        "a=mid:" + "m" * 65,
         "a=rtpmap:128 opus/48000",
         "a=rtpmap:111 opus",
         "a=rtpmap:111 opus/48000/2/3",
@@ -188,6 +188,25 @@ def test_what_is_no_sdp_or_too_much_of_it_is_refused(text: str | bytes) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("missing", "line_number", "line"),
+    [("v=0", 1, "o=- 1 1 IN IP4 127.0.0.1"), ("o=", 2, "s=-"), ("s=", 3, "t=0 0"), ("t=", 4, AUDIO)],
+)
+def test_a_missing_line_is_named_where_it_should_stand(missing: str, line_number: int, line: str) -> None:
+    lines = session(AUDIO, "t=0 0").split("\r\n")
+    del lines[next(index for index, text in enumerate(lines) if text.startswith(missing))]
+    with pytest.raises(SdpError, match=f"has {missing}") as caught:
+        parse("\r\n".join(lines))
+    assert (caught.value.line_number, caught.value.line) == (line_number, line)
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\n", " \r\n", "\t\n", "\r\r\n"])
+def test_lines_end_as_they_like(ending: str) -> None:
+    text = session(AUDIO, "a=rtcp-mux", "a=mid:0", "a=sendonly")
+    assert parse(text.replace("\r\n", ending)) == parse(text)
+    assert parse(text.rstrip()) == parse(text)
+
+
 def test_trickle_fragment_needs_no_version() -> None:
     fragment = parse_fragment(
         "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n"
@@ -227,7 +246,7 @@ def test_mutated_offer_is_read_or_refused(text: str) -> None:
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     parsed_or_refused(text)
-    parsed_or_refused("v=0\n" + text)
+    parsed_or_refused(f"{HEAD}\n{text}")
 
 
 @given(st.binary())

@@ -33,6 +33,7 @@ cdef enum Status:
     STATUS_BAD_KEYS
     STATUS_NO_MEMORY
     STATUS_NO_ADDRESS
+    STATUS_NO_SUCH_WORKER
 
 cdef struct IceCommand:
     uint8_t ufrag_bytes, pwd_bytes

@@ -19,7 +19,7 @@ from sfu._fastpath.tables cimport (
     address_equal, address_insert, address_remove, index_of, transport_get,
 )
 from sfu._fastpath.wire.drops cimport (
-    DROP_PUNT_FULL, DROP_RING_FULL, DROP_STUN_BAD_FINGERPRINT, DROP_STUN_BAD_INTEGRITY, DROP_STUN_NOT_REQUEST,
+    DROP_PUNT_FULL, DROP_STUN_BAD_FINGERPRINT, DROP_STUN_BAD_INTEGRITY, DROP_STUN_NOT_REQUEST,
     DROP_STUN_UNKNOWN_UFRAG, DROP_STUN_WRONG_WORKER, DROP_TOO_LARGE,
 )
 from sfu._fastpath.wire.stun cimport (
@@ -110,7 +110,7 @@ cdef IceCredentials* find_credentials(Transport* transport, const StunMessage* m
 
 
 cdef void hand_on(Core* c, const Datagram* d, uint32_t worker) noexcept nogil:
-    """Passes a request to the Worker its hint names; that one answers from its own port.
+    """Passes a request to the Worker its hint names; that one answers from its own port, and accounts for it.
 
     Anybody may send these, so they take at most half of a ring that carries media.
     """
@@ -121,7 +121,7 @@ cdef void hand_on(Core* c, const Datagram* d, uint32_t worker) noexcept nogil:
     if ring_room(c.peers_out[worker]) > (c.peers_out[worker].mask + 1) // 2:
         slot = <RelaySlot*> ring_reserve(c.peers_out[worker])
     if slot == NULL:
-        count_drop(c, DROP_RING_FULL)
+        count_drop(c, DROP_STUN_WRONG_WORKER)
         return
     slot.kind = RELAY_DATAGRAM
     slot.bytes = d.bytes
@@ -130,7 +130,8 @@ cdef void hand_on(Core* c, const Datagram* d, uint32_t worker) noexcept nogil:
     memcpy(slot.packet.payload, d.data, d.bytes)
     ring_commit(c.peers_out[worker])
     c.relayed_to[worker] = True
-    c.counters.stun_in += 1
+    c.counters.datagrams_in -= 1
+    c.counters.bytes_in -= d.bytes
 
 
 cdef void answer(Core* c, Transport* transport, IceCredentials* credentials, Datagram* d, const StunMessage* m,

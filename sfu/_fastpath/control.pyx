@@ -5,6 +5,7 @@ from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 from sfu._fastpath.batch cimport batch_commit, batch_flush, batch_reserve
 from sfu._fastpath.commands cimport *
+from sfu._fastpath.core cimport MAX_WORKERS
 from sfu._fastpath.egress cimport forget_run
 from sfu._fastpath.ingress cimport bind_known_ssrc
 from sfu._fastpath.selection cimport detach, reselect, reselect_all, reselect_transport, want_keyframe
@@ -63,7 +64,7 @@ cdef void apply_to_track(Core* c, Track* track, Command* command, Reply* reply) 
     if track == NULL:
         reply.status = STATUS_NO_SUCH_HANDLE
     elif command.op == OP_EXPORT_TRACK:
-        export_track(track, &command.body.export_to, reply)
+        export_track(c, track, &command.body.export_to, reply)
     elif command.op == OP_REMOVE_TRACK:
         remove_track(c, track)
     elif command.op == OP_MUTE:
@@ -129,7 +130,6 @@ cdef void set_srtp(Core* c, Transport* t, const SrtpCommand* keys, Reply* reply)
     t.trailer_bytes = <unsigned short> srtp_trailer_bytes(<int> keys.profile)
     if t.rx == NULL or t.tx == NULL:
         reply.status = STATUS_NO_MEMORY
-        return
     reselect_transport(c, t)
 
 
@@ -165,6 +165,9 @@ cdef void add_track(Core* c, Command* command, Reply* reply) noexcept nogil:
         if t.publish == NULL and not open_publishing(t):
             reply.status = STATUS_NO_MEMORY
             return
+    elif not knows_worker(c, spec.source_worker):
+        reply.status = STATUS_NO_SUCH_WORKER
+        return
     track = track_take(c.tables)
     if track == NULL:
         reply.status = STATUS_TABLE_FULL
@@ -229,7 +232,11 @@ cdef void attach_track(Core* c, Transport* t, Track* track, const TrackCommand* 
             bind_known_ssrc(c, t, track.encodings[i], spec.encodings[i].rtx_ssrc, True)
 
 
-cdef void export_track(Track* track, const ExportCommand* to, Reply* reply) noexcept nogil:
+cdef bint knows_worker(const Core* c, uint32_t worker) noexcept nogil:
+    return worker < MAX_WORKERS and c.peers_out[worker] != NULL
+
+
+cdef void export_track(Core* c, Track* track, const ExportCommand* to, Reply* reply) noexcept nogil:
     cdef int i
     for i in range(track.export_count):
         if track.exports[i].worker == to.worker:
@@ -240,6 +247,9 @@ cdef void export_track(Track* track, const ExportCommand* to, Reply* reply) noex
                 track.exports[i] = track.exports[track.export_count]
             return
     if to.mirror == 0:
+        return
+    if not knows_worker(c, to.worker):
+        reply.status = STATUS_NO_SUCH_WORKER
         return
     if track.export_count == MAX_EXPORTS:
         reply.status = STATUS_TABLE_FULL

@@ -32,5 +32,9 @@ drop_names: tuple[str, ...] = (
     "send_failed",
     "send_buffer_full",
     "ring_full",
+    "mirror_gone",
     "history_miss",
 )
+
+datagram_drops: tuple[str, ...] = drop_names[1 : drop_names.index("rtcp_malformed") + 1]
+"""The reasons that refuse a whole received datagram."""

@@ -23,7 +23,7 @@ from sfu._fastpath.tables cimport (
     RUN_PACKETS, ExtProfile, SentRecord, Transport,
 )
 from sfu._fastpath.wire.drops cimport (
-    DROP_AWAITING_KEYFRAME, DROP_HISTORY_MISS, DROP_LATE, DROP_LAYER_FILTERED, DROP_NO_KEYS, DROP_SUBSCRIPTION_NO_CODEC,
+    DROP_AWAITING_KEYFRAME, DROP_HISTORY_MISS, DROP_LATE, DROP_LAYER_FILTERED, DROP_SUBSCRIPTION_NO_CODEC,
 )
 from sfu._fastpath.wire.endian cimport store_be16
 from sfu._fastpath.wire.extensions cimport (
@@ -223,9 +223,6 @@ cdef void emit(Core* c, Subscription* s, Encoding* encoding, SourcePacket* packe
     cdef Transport* transport = &c.tables.transports[s.transport]
     cdef SentRecord record
     cdef uint32_t bytes
-    if transport.tx == NULL or not transport.has_remote:
-        count_drop(c, DROP_NO_KEYS)
-        return
     record.source_seq = packet.ext_seq
     record.ts_offset = m.ts_offset
     record.out_seq = <uint16_t> m.out_seq
@@ -366,19 +363,17 @@ cdef void emit_fill(Core* c, Subscription* s, SourcePacket* packet, const Mapped
     record.out_seq = <uint16_t> m.out_seq
     record.encoding = RECORD_FILL
     record.epoch = s.epoch
-    if build_fill(c, s, record.source_seq, m.out_seq):
-        rewrite_taken(&s.rewrite, m.out_seq)
-        remember(s, &record)
-        c.counters.packets_filled += 1
+    build_fill(c, s, record.source_seq, m.out_seq)
+    rewrite_taken(&s.rewrite, m.out_seq)
+    remember(s, &record)
+    c.counters.packets_filled += 1
 
 
-cdef bint build_fill(Core* c, Subscription* s, uint64_t stamp, uint64_t out_seq) noexcept nogil:
+cdef void build_fill(Core* c, Subscription* s, uint64_t stamp, uint64_t out_seq) noexcept nogil:
     """The padding-only packet; `stamp` is payload type << 32 | rtp_ts, so that a repetition has the same bytes."""
     cdef Transport* transport = &c.tables.transports[s.transport]
     cdef uint8_t* p
     cdef ProtectJob* job
-    if transport.tx == NULL or not transport.has_remote:
-        return False
     p = batch_reserve(&c.batch)
     rtp_write_header(p, <uint8_t> (stamp >> 32), False, <uint16_t> out_seq, <uint32_t> stamp, s.ssrc, False, True)
     pad(p + RTP_HEADER_BYTES, 0, FILL_BYTES)
@@ -392,16 +387,17 @@ cdef bint build_fill(Core* c, Subscription* s, uint64_t stamp, uint64_t out_seq)
     c.batch.arrivals[c.batch.job_count] = 0
     c.batch.job_count += 1
     batch_commit(&c.batch, transport, RTP_HEADER_BYTES + FILL_BYTES + transport.trailer_bytes)
-    return True
 
 
 cdef bint retransmit(Core* c, Subscription* s, uint16_t out_seq, uint64_t now_us) noexcept nogil:
     """Answers one NACKed seq from history: by RTX where negotiated (RFC 4588), else the same packet again."""
-    cdef SentRecord* record
+    cdef Transport* transport = &c.tables.transports[s.transport]
+    cdef SentRecord* record = &s.sent[out_seq & s.sent_mask]
     cdef SourcePacket* packet
     cdef uint64_t ext_out
     cdef uint32_t now_ms = <uint32_t> (now_us // 1000) | 1
-    record = &s.sent[out_seq & s.sent_mask]
+    if transport.tx == NULL or not transport.has_remote:
+        return False
     if record.out_seq != out_seq or record.encoding == RECORD_EMPTY or record.epoch != s.epoch or s.track == NULL:
         count_drop(c, DROP_HISTORY_MISS)
         return False
@@ -410,7 +406,8 @@ cdef bint retransmit(Core* c, Subscription* s, uint16_t out_seq, uint64_t now_us
     record.resent_ms = now_ms
     ext_out = s.rewrite.out_highest - <uint16_t> (<uint16_t> s.rewrite.out_highest - out_seq)
     if record.encoding == RECORD_FILL:
-        return build_fill(c, s, record.source_seq, ext_out)
+        build_fill(c, s, record.source_seq, ext_out)
+        return True
     packet = history_find(&s.track.encodings[record.encoding].history, record.source_seq)
     if packet == NULL or not map_payload_type(s, packet.payload_type):
         count_drop(c, DROP_HISTORY_MISS)
@@ -418,7 +415,7 @@ cdef bint retransmit(Core* c, Subscription* s, uint16_t out_seq, uint64_t now_us
     if s.rtx_ssrc and s.cached_rtx_pt != NO_PAYLOAD_TYPE:
         build_rtx(c, s, packet, record)
     else:
-        build(c, s, &c.tables.transports[s.transport], packet, record, ext_out, -1)
+        build(c, s, transport, packet, record, ext_out, -1)
     s.retransmitted += 1
     c.counters.packets_retransmitted += 1
     return True
@@ -430,7 +427,7 @@ cdef void build_rtx(Core* c, Subscription* s, SourcePacket* packet, const SentRe
     cdef uint8_t* p = batch_reserve(&c.batch)
     cdef uint32_t ext_bytes, header_bytes
     cdef ProtectJob* job
-    if transport.tx == NULL or packet.payload_bytes + 2 > MAX_PAYLOAD_BYTES:
+    if packet.payload_bytes + 2 > MAX_PAYLOAD_BYTES:
         return
     ext_bytes = write_extensions(c, s, packet, p + RTP_HEADER_BYTES, -1)
     header_bytes = RTP_HEADER_BYTES + ext_bytes

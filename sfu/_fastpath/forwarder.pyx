@@ -77,7 +77,7 @@ cdef void core_free(Core* c) noexcept nogil:
 
 
 cdef void ingest(Core* c, Datagram* datagrams, int n, uint64_t now_us) noexcept nogil:
-    """Every datagram ends as one accounted packet or one counted Drop."""
+    """Every datagram ends as one accounted packet or one counted Drop, here or at the Worker it is handed on to."""
     cdef int i
     for i in range(n):
         c.counters.datagrams_in += 1
@@ -140,6 +140,8 @@ cdef void receive_slot(Core* c, RelaySlot* slot, uint64_t now_us) noexcept nogil
         d.bytes = slot.bytes
         d.remote = slot.remote
         d.remote_bytes = slot.remote_bytes
+        c.counters.datagrams_in += 1
+        c.counters.bytes_in += d.bytes
         receive_stun(c, &d, now_us)
 
 

@@ -17,10 +17,10 @@ from sfu._fastpath.stream.serial cimport FIRST_CYCLE, unwrap16
 from sfu._fastpath.stream.srtp cimport ReplayWindow, replay_check, replay_commit, unprotect
 from sfu._fastpath.stream.twcc cimport twcc_on_packet
 from sfu._fastpath.tables cimport (
-    MAX_SSRCS, NO_INDEX, TRANSPORT_MEDIA_IN, PublishState, SsrcEntry, track_get,
+    MAX_RETIRED, MAX_SSRCS, NO_INDEX, TRANSPORT_MEDIA_IN, PublishState, SsrcEntry, track_get,
 )
 from sfu._fastpath.wire.drops cimport (
-    DROP_NO_KEYS, DROP_RING_FULL, DROP_RTP_DUPLICATE, DROP_RTP_MALFORMED, DROP_RTP_PADDING_ONLY,
+    DROP_MIRROR_GONE, DROP_NO_KEYS, DROP_RING_FULL, DROP_RTP_DUPLICATE, DROP_RTP_MALFORMED, DROP_RTP_PADDING_ONLY,
     DROP_RTP_UNKNOWN_PT, DROP_RTP_UNKNOWN_SSRC, DROP_RTX_MALFORMED, DROP_TOO_LARGE, DROP_TOO_MANY_SSRCS,
     DROP_TOO_OLD,
 )
@@ -33,6 +33,8 @@ from sfu._fastpath.wire.rtp cimport RtpHeader, rtp_padding, rtp_parse
 
 cdef enum:
     NO_PAYLOAD_TYPE = 255
+    DIRECT_PACKETS = 16            # how far ahead a packet is believed before it is authenticated
+    REBIND_SPACING_US = 100000     # least time between two new sources of one Encoding
 
 cdef struct Labels:                # what header extensions say about a packet's origin
     const uint8_t* mid
@@ -57,7 +59,7 @@ cdef void receive_rtp(Core* c, Transport* transport, Datagram* d, uint64_t now_u
         return
     entry = find_ssrc(transport.publish, h.ssrc)
     if entry == NULL:
-        entry = bind_new_ssrc(c, transport, d, &h)
+        entry = bind_new_ssrc(c, transport, d, &h, now_us)
         if entry == NULL:
             return
     if entry.is_rtx:
@@ -78,8 +80,13 @@ cdef SsrcEntry* find_ssrc(PublishState* publish, uint32_t ssrc) noexcept nogil:
 
 cdef void receive_primary(Core* c, Transport* transport, Encoding* e, Datagram* d, const RtpHeader* h,
                           uint64_t now_us) noexcept nogil:
-    """A packet of the Encoding's own SSRC, decrypted straight into its history slot."""
+    """A packet of the Encoding's own SSRC, decrypted straight into its history slot.
+
+    Whoever forges one far ahead must not wipe a packet that somebody may still ask for: until it has proved to be
+    authentic, such a one stays beside the history.
+    """
     cdef uint64_t ext_seq = unwrap16(e.highest_seq, h.seq) if e.started else <uint64_t> FIRST_CYCLE + h.seq
+    cdef bint near = not e.started or ext_seq <= e.highest_seq + DIRECT_PACKETS
     cdef SourcePacket* packet
     cdef int n
     if e.track.codec_of[h.pt] == CODEC_NONE:
@@ -94,12 +101,16 @@ cdef void receive_primary(Core* c, Transport* transport, Encoding* e, Datagram* 
         count_drop(c, n)
         return
     packet = history_slot(&e.history, ext_seq)
-    packet.ext_seq = 0
+    if near:
+        packet.ext_seq = 0
     n = unprotect(c.engine, transport.rx, d.data, <int> d.bytes, h.header_bytes, <uint32_t> (ext_seq >> 16) - 1,
-                  packet.payload)
+                  &packet.payload[0] if near else &c.plain[0])
     if n < 0:
         count_drop(c, -n)
         return
+    if not near:
+        packet.ext_seq = 0
+        memcpy(packet.payload, c.plain, n)
     replay_commit(&e.window, ext_seq)
     authenticated(c, transport, d, now_us)
     packet.flags = PACKET_MARKER if h.marker else 0
@@ -312,7 +323,7 @@ cdef void receive_relayed(Core* c, const RelaySlot* slot, uint64_t now_us) noexc
     cdef Encoding* e
     cdef SourcePacket* packet
     if track == NULL or slot.encoding >= <uint32_t> track.encoding_count:
-        count_drop(c, DROP_RTP_UNKNOWN_SSRC)
+        count_drop(c, DROP_MIRROR_GONE)
         return
     e = track.encodings[slot.encoding]
     c.counters.relayed_in += 1
@@ -327,14 +338,18 @@ cdef void receive_relayed(Core* c, const RelaySlot* slot, uint64_t now_us) noexc
     spread(c, e, packet, now_us)
 
 
-cdef SsrcEntry* bind_new_ssrc(Core* c, Transport* transport, Datagram* d, const RtpHeader* h) noexcept nogil:
-    """A new SSRC: authenticate first, then find its Encoding by mid, rid or payload type (RFC 8843 section 9.2)."""
+cdef SsrcEntry* bind_new_ssrc(Core* c, Transport* transport, Datagram* d, const RtpHeader* h,
+                              uint64_t now_us) noexcept nogil:
+    """A new SSRC: authenticate first, then find its Encoding by mid, rid or payload type (RFC 8843 section 9.2).
+
+    What comes late from a source that another one has replaced, or is replayed, does not bring it back.
+    """
     cdef Labels labels
     cdef Track* track
     cdef Encoding* encoding
     cdef bint is_rtx
     cdef int n
-    if transport.publish == NULL:
+    if transport.publish == NULL or is_retired(transport.publish, h.ssrc):
         count_drop(c, DROP_RTP_UNKNOWN_SSRC)
         return NULL
     n = unprotect(c.engine, transport.rx, d.data, <int> d.bytes, h.header_bytes, 0, c.plain)
@@ -350,9 +365,11 @@ cdef SsrcEntry* bind_new_ssrc(Core* c, Transport* transport, Datagram* d, const 
     if encoding == NULL:
         count_drop(c, DROP_RTP_UNKNOWN_SSRC)
         return NULL
-    if not bind_known_ssrc(c, transport, encoding, h.ssrc, is_rtx):
+    if (not is_rtx and now_us - encoding.bound_us < REBIND_SPACING_US
+            or not bind_known_ssrc(c, transport, encoding, h.ssrc, is_rtx)):
         count_drop(c, DROP_TOO_MANY_SSRCS)
         return NULL
+    encoding.bound_us = now_us
     return find_ssrc(transport.publish, h.ssrc)
 
 
@@ -419,6 +436,7 @@ cdef bint bind_known_ssrc(Core* c, Transport* transport, Encoding* e, uint32_t s
         entry = find_ssrc(publish, e.rtx_ssrc)
     elif not is_rtx and e.bound:
         entry = find_ssrc(publish, e.ssrc)
+        retire(publish, e.ssrc)
         restart(c, e)
     if entry == NULL:
         if publish.ssrc_count == MAX_SSRCS:
@@ -434,6 +452,19 @@ cdef bint bind_known_ssrc(Core* c, Transport* transport, Encoding* e, uint32_t s
     else:
         e.ssrc, e.bound = ssrc, True
     return True
+
+
+cdef void retire(PublishState* publish, uint32_t ssrc) noexcept nogil:
+    publish.retired[publish.retired_count % MAX_RETIRED] = ssrc
+    publish.retired_count += 1
+
+
+cdef bint is_retired(const PublishState* publish, uint32_t ssrc) noexcept nogil:
+    cdef uint32_t i
+    for i in range(min(publish.retired_count, <uint32_t> MAX_RETIRED)):
+        if publish.retired[i] == ssrc:
+            return True
+    return False
 
 
 cdef void restart(Core* c, Encoding* e) noexcept nogil:

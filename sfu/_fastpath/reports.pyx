@@ -216,7 +216,7 @@ cdef void send_sender_report(Core* c, Subscription* s, const Encoding* e, uint64
     """The publisher's own RTP-to-NTP line, read at this moment, in the Subscription's numbering."""
     cdef Transport* transport = &c.tables.transports[s.transport]
     cdef SenderReport report
-    cdef uint64_t elapsed_us = now_us - e.sr_arrival_us
+    cdef uint64_t elapsed_us = now_us - e.sr_arrival_us if now_us > e.sr_arrival_us else 0
     cdef uint8_t* p
     cdef int n
     if transport.tx == NULL or not transport.has_remote:

@@ -38,6 +38,7 @@ cdef enum:
     MAX_ADDRESSES = 4              # validated remote addresses of one Transport
     MAX_RTCP_SENDERS = 12          # SSRCs of one Transport whose SRTCP is told from replays at a time
     MAX_SSRCS = 32                 # SSRCs one publishing Transport may use
+    MAX_RETIRED = 16               # replaced SSRCs of one publishing Transport that stay replaced
     MAX_PAYLOAD_MAP = 12
     MAX_EXPORTS = 16               # Workers a Track is mirrored on
     RUN_PACKETS = 16               # most packets of one Encoding held for one GSO run
@@ -68,6 +69,8 @@ cdef struct SsrcEntry:
 cdef struct PublishState:          # only Transports that publish have one
     int ssrc_count
     SsrcEntry ssrcs[MAX_SSRCS]
+    uint32_t retired[MAX_RETIRED]
+    uint32_t retired_count
     TwccRecorder twcc
     uint64_t next_report_us
     uint64_t next_twcc_us
@@ -128,6 +131,7 @@ cdef struct Encoding:
     bint rtx_bound
     uint32_t rtx_ssrc
     uint32_t incarnation           # counts restarts of the source
+    uint64_t bound_us              # when `ssrc` was bound by a packet
     bint started
     uint64_t highest_seq           # unwrapped, starts at FIRST_CYCLE + seq
     uint32_t highest_ts

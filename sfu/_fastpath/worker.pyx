@@ -46,6 +46,7 @@ STATUS_TEXT = {
     STATUS_BAD_KEYS: "unknown SRTP profile",
     STATUS_NO_MEMORY: "out of memory",
     STATUS_NO_ADDRESS: "no validated remote address yet",
+    STATUS_NO_SUCH_WORKER: "no such Worker",
 }
 
 

@@ -177,4 +177,4 @@ def test_strays_never_take_more_than_half_of_the_ring_that_carries_media() -> No
     here.join(there, 0, 1)
     stray = FarEnd(there, worker=1).binding_request()
     here.ingest([(stray, STRANGER)] * 2 * RING_SLOTS)
-    assert drops(here) == {"ring_full": 2 * RING_SLOTS - RING_SLOTS // 2}
+    assert drops(here) == {"stun_wrong_worker": 2 * RING_SLOTS - RING_SLOTS // 2}

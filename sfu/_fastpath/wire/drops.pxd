@@ -1,5 +1,9 @@
 # Every reason why a datagram or packet is not forwarded. One counter each; the names are the `reason` labels of
 # `headwater_drops_total` (a test holds `sfu/_fastpath/drops.py` equal to this).
+#
+# The first part, down to DROP_RTCP_MALFORMED, is about received datagrams: each of them is counted once, as rtp_in,
+# rtcp_in, stun_in or dtls_in, or as exactly one of these. The rest is about packets on their way to one Subscription
+# or to another Worker: one datagram can cost many of them or none.
 cdef enum Drop:
     DROP_NONE = 0
     # the datagram as such
@@ -40,5 +44,6 @@ cdef enum Drop:
     DROP_SEND_FAILED
     DROP_SEND_BUFFER_FULL
     DROP_RING_FULL                 # Worker to Worker
+    DROP_MIRROR_GONE               # a packet of another Worker's Track whose mirror was removed here
     DROP_HISTORY_MISS              # NACK for a packet that history no longer holds
     DROP_COUNT

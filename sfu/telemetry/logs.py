@@ -18,7 +18,11 @@ LEVELS: Final = {
 
 
 def configure_logs(level: str = "info", *, stream: Any = None) -> None:
-    """Makes all of structlog write JSON lines of at least this level; call once, at start."""
+    """Makes all of structlog write JSON lines of at least this level; call once, at start.
+
+    aiohttp's own tracebacks are left out: only broken HTTP causes them, and our errors are logged by our shells.
+    """
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -85,7 +85,8 @@ cdef struct Source:
 cdef SourceStream* source_add_stream(Outlet* outlet, Source* source, int kind, uint32_t clock_rate,
                                      uint64_t frame_us, int mean_bytes) noexcept nogil
 cdef bint source_keep_history(SourceStream* stream) noexcept nogil
-# After a pause: frames that were due meanwhile are never sent.
+# After a pause: frames that were due meanwhile are never sent, and what keyframes cost before it is forgotten, so that a
+# measurement does not depend on how many there were while viewers joined.
 cdef void source_resume(Outlet* outlet, Source* source) noexcept nogil
 cdef void source_free(Source* source) noexcept nogil
 # Sends what is due; returns when it wants to be called again.

@@ -68,6 +68,7 @@ cdef void source_resume(Outlet* outlet, Source* source) noexcept nogil:
     cdef int i
     for i in range(source.stream_count):
         stream = &source.streams[i]
+        stream.debt_bytes = 0
         if outlet.now_us > stream.next_frame_us:
             missed = (outlet.now_us - stream.next_frame_us) // stream.frame_us + 1
             stream.next_frame_us += missed * stream.frame_us

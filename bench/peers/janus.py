@@ -57,7 +57,7 @@ async def running_janus(*, event_loops: int) -> AsyncIterator[MeasuredJanus]:
         write_configuration(Path(directory), port=port, address=ADDRESS, event_loops=event_loops)
         with (Path(directory) / "janus.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                program, "--configs-folder", directory, stdout=log, stderr=log, start_new_session=True
+                program, "--configs-folder", directory, stdout=log, stderr=log
             )
         try:
             janus = MeasuredJanus(f"http://127.0.0.1:{port}/janus", process.pid)

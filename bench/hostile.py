@@ -29,6 +29,7 @@ from bench.node import MeasuredNode, running_node
 
 DROPS = re.compile(r'^headwater_drops_total\{reason="(\w+)".*\} ([\d.e+]+)$', re.MULTILINE)
 BASELINE_S = 3.0
+STILL_POLLS = 8
 
 
 async def run(plan: Plan, count: int, per_s: float, seed: int) -> dict[str, Any]:
@@ -39,7 +40,7 @@ async def run(plan: Plan, count: int, per_s: float, seed: int) -> dict[str, Any]
         assert publisher.admission is not None
         remote = read_description(publisher.admission.description)
         (ip, port), ufrag = remote.candidates[0], remote.ufrag
-        quiet = await cpu_share(node, BASELINE_S)
+        quiet = await cpu_of(node, BASELINE_S)
         before, lost_before = await drops(node), kernel_drops(port)
         fleet.engine.mark()
         flood = Flood(ip, port, templates(ufrag), seed=seed)
@@ -61,7 +62,8 @@ async def run(plan: Plan, count: int, per_s: float, seed: int) -> dict[str, Any]
         "full_socket": lost,
         "uncounted": flood.sent - sum(by_reason.values()) - lost,
         "by_reason": by_reason,
-        "cost_us": (cpu.total_us - quiet * elapsed * 1e6) / flood.sent,
+        "cost_us": (cpu.total_us - quiet.total_us * elapsed / BASELINE_S) / flood.sent,
+        "cost_user_us": (cpu.user_us - quiet.user_us * elapsed / BASELINE_S) / flood.sent,
         "viewers": counts["subscribers"],
         "media_expected": counts["expected"],
         "media_lost": counts["expected"] - counts["received"],
@@ -112,16 +114,17 @@ async def send(flood: Flood, count: int, per_s: float) -> None:
         flood.stop()
 
 
-async def cpu_share(node: MeasuredNode, seconds: float) -> float:
-    """Of a core, over the next seconds."""
+async def cpu_of(node: MeasuredNode, seconds: float) -> CpuTime:
+    """What the Node uses over the next seconds."""
     before = CpuTime.of(node.pid)
     await asyncio.sleep(seconds)
-    return CpuTime.of(node.pid).since(before).total_us / 1e6 / seconds
+    return CpuTime.of(node.pid).since(before)
 
 
 async def drops(node: MeasuredNode) -> dict[str, int]:
-    """The Node's drop counters by reason, once they stand still."""
+    """The Node's drop counters by reason, once they have stood still for some seconds: it takes snapshots."""
     earlier: dict[str, int] = {}
+    still = 0
     async with aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{node.url}/metrics") as response:
@@ -129,7 +132,8 @@ async def drops(node: MeasuredNode) -> dict[str, int]:
             now: dict[str, int] = {}
             for reason, value in DROPS.findall(text):
                 now[reason] = now.get(reason, 0) + int(float(value))
-            if now == earlier:
+            still = still + 1 if now == earlier else 0
+            if still == STILL_POLLS:
                 return now
             earlier = now
             await asyncio.sleep(0.3)

@@ -10,7 +10,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-NAME_PATTERN: Final = r"^[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*$"
+NAME_PATTERN: Final = r"^[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*$(?!\n)"
+"""The look-ahead: Python's `$` also stands before a last line feed, JSON Schema's does not."""
 
 Name = Annotated[
     str,

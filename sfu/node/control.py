@@ -7,11 +7,12 @@ from typing import get_args
 
 from sfu.cluster.control import GrantChange, MuteOrder
 from sfu.cluster.records import ParticipantRecord
-from sfu.node import effects, upkeep
+from sfu.node import effects, join, upkeep
 from sfu.node.calls import Call
 from sfu.node.parts import Parts
 from sfu.node.reports import participant_record, record_participant
 from sfu.room.events import LeaveReason
+from sfu.rtc.parameters import MediaSection
 
 REASONS: frozenset[str] = frozenset(get_args(LeaveReason))
 
@@ -59,7 +60,7 @@ class Control:
         return bool(tracks) or not order.track_sid
 
     async def change_grant(self, room: str, identity: str, change: GrantChange) -> bool:
-        """Changes permissions; what is taken away stops at once."""
+        """Changes permissions; what is taken away stops at once, what is given back comes back."""
         call = self._find(room, identity)
         if call is None:
             return False
@@ -71,6 +72,8 @@ class Control:
         for track in list(call.participant.tracks):
             if not call.grant.may_publish(track.source):
                 await effects.apply(self.parts, call.room, room_.unpublish(call.participant.sid, track))
+        returning = [join.make_track(self.parts, call, section) for section in silenced(call)]
+        await effects.apply(self.parts, call.room, room_.publish(call.participant.sid, returning))
         for subscription in call.subscriptions.values():
             await self.parts.plane.pause(subscription, paused=not call.grant.can_subscribe)
         record_participant(self.parts, call)
@@ -109,6 +112,17 @@ class Control:
         opened = self.parts.rooms.get(room)
         participant = opened.room.find(identity) if opened else None
         return self.parts.calls.of(participant) if participant else None
+
+
+def silenced(call: Call) -> list[MediaSection]:
+    """The m-lines on which this Participant may publish (again) but has no Track."""
+    published = [call.sections[track.sid] for track in call.participant.tracks]
+    kinds = join.publishable_kinds(call.grant)
+    return [
+        section
+        for section in call.m_lines
+        if section.direction.receives and section.kind in kinds and section not in published
+    ]
 
 
 def _reason(text: str) -> LeaveReason:

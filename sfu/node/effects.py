@@ -96,6 +96,7 @@ async def _bound(parts: Parts, call: Call, subscription: Subscription, track: Tr
 
 
 def _unpublished(parts: Parts, call: Call, track: Track) -> None:
+    call.sections.pop(track.sid, None)
     if published := call.tracks.pop(track.sid, None):
         parts.plane.unpublish(published)
         parts.metrics.tracks.labels(track.kind).dec()

@@ -97,6 +97,13 @@ class Room:
         """Everybody leaves."""
         return [event for sid in list(self.participants) for event in self.leave(sid, reason)]
 
+    def publish(self, sid: str, tracks: Sequence[Track]) -> list[RoomEvent]:
+        """More Tracks of somebody who is here."""
+        participant = self.participants.get(sid)
+        if participant is None or not tracks:
+            return []
+        return [*self._add_tracks(participant, tracks), *self._bind(self.participants.values())]
+
     def unpublish(self, sid: str, track: Track) -> list[RoomEvent]:
         """Takes one Track back."""
         participant = self.participants.get(sid)

@@ -125,6 +125,18 @@ async def test_a_viewer_who_may_not_subscribe_any_more_sees_nothing(up: Up) -> N
         assert await frames(incoming(bob, "video"), 10)
 
 
+async def test_a_publisher_who_may_not_publish_is_silent_until_it_may_again(up: Up) -> None:
+    async with watching(up) as (_, bob, _):
+        path = "/v1/rooms/lab/participants/ada"
+        _, ada = await up.ask("PATCH", path, {"grants": {"can_publish": False}})
+        assert ada["tracks"] == []
+        await silence(incoming(bob, "video"))
+        _, ada = await up.ask("PATCH", path, {"grants": {"can_publish": True}})
+        assert {track["kind"] for track in ada["tracks"]} == {"audio", "video"}
+        assert await frames(incoming(bob, "video"), 10)
+        assert await packets_lost(bob) == 0
+
+
 async def test_a_removed_participant_is_gone_and_the_call_says_why(up: Up) -> None:
     async with watching(up) as (ada, _, call_id):
         assert (await up.ask("GET", "/v1/rooms/lab"))[1]["num_publishers"] == 1

@@ -69,6 +69,7 @@ cdef inline void rewrite_sent(Rewrite* r, uint64_t source_seq, const Mapped* m, 
     r.out_ts = out_ts
     r.out_us = now_us
     r.at_boundary = ends_frame
+    r.has_skipped_picture = False
 
 cdef inline void rewrite_ids_sent(Rewrite* r, uint16_t out_picture_id, uint8_t out_tl0) noexcept nogil:
     r.has_picture_id = True

@@ -365,11 +365,12 @@ cdef SsrcEntry* bind_new_ssrc(Core* c, Transport* transport, Datagram* d, const 
     if encoding == NULL:
         count_drop(c, DROP_RTP_UNKNOWN_SSRC)
         return NULL
-    if (not is_rtx and now_us - encoding.bound_us < REBIND_SPACING_US
+    if (not is_rtx and encoding.bound and now_us - encoding.bound_us < REBIND_SPACING_US
             or not bind_known_ssrc(c, transport, encoding, h.ssrc, is_rtx)):
         count_drop(c, DROP_TOO_MANY_SSRCS)
         return NULL
-    encoding.bound_us = now_us
+    if not is_rtx:
+        encoding.bound_us = now_us
     return find_ssrc(transport.publish, h.ssrc)
 
 

@@ -9,7 +9,19 @@ import pytest
 
 from sfu._fastpath.values import PayloadType, PayloadTypeMap
 from tests.support.far_end import CM_SHA1, FarEnd, nack
-from tests.support.stage import AUDIO, FRAME_US, OPUS, VIDEO, VP8, Source, Stage, Viewer, body, consecutive
+from tests.support.stage import (
+    AUDIO,
+    FRAME_US,
+    OPUS,
+    VIDEO,
+    VP8,
+    VP8_RTX,
+    Source,
+    Stage,
+    Viewer,
+    body,
+    consecutive,
+)
 
 REBIND_US = 100_000
 
@@ -99,6 +111,18 @@ def test_a_publisher_that_changes_its_ssrc_with_every_packet_is_slowed_down() ->
         stage.play(*Source(1000 + number, VP8).frame(key=True))
         stage.core.now_us += 1000
     assert stage.drops() == {"too_many_ssrcs": 990}
+
+
+def test_a_probe_over_rtx_before_the_first_packet_keeps_nobody_out() -> None:
+    """libwebrtc probes with padding over RTX, which may overtake the first media packet of an Encoding."""
+    stage = Stage()
+    viewer = stage.watch()
+    padding = struct.pack("!BBHII", 0xA0, VP8_RTX, 7, 0, 9000) + bytes(199) + bytes([200])
+    stage.play(padding)
+    camera = Source(1000, VP8)
+    stage.play(*camera.frame((100, 100), key=True))
+    assert viewer.payloads == list(camera.payloads.values())
+    assert stage.drops() == {"rtp_padding_only": 1}
 
 
 def test_what_was_sent_from_an_old_track_is_not_repeated_from_a_new_one() -> None:

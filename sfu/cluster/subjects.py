@@ -27,7 +27,7 @@ LEASES: Final[Mapping[str, float]] = {NODES: NODE_LEASE_S, CALLS: CALL_LEASE_S, 
 it.
 """
 
-MEMORY_CAPACITIES: Final[Mapping[str, int]] = {CALLS: 4096, STATS: 1024}
+MEMORY_CAPACITIES: Final[Mapping[str, int]] = {CALLS: 1024, STATS: 1024}
 """How much history a Store without a disk keeps."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")

@@ -1,7 +1,8 @@
 """Batched UDP on one port, IPv4 and IPv6: one recvmmsg for up to 64 datagrams, one sendmmsg for up to 64 messages.
 
-A message of several equal segments carries UDP_SEGMENT, and the kernel cuts it (GSO). Where a device or kernel refuses
-that (EIO, EINVAL), runs are switched off for this socket and the message goes out piece by piece.
+A message of several equal segments carries UDP_SEGMENT, and the kernel cuts it (GSO). A message that is refused goes
+out piece by piece; where the pieces are taken, the device or kernel cannot do runs, and they are switched off for this
+socket. Where they are not, they are too long for the path, which says nothing about runs.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -176,8 +177,7 @@ cdef void send_messages(UdpSocket* u, SendBatch* batch, int fd, int start, int e
             continue
         if errno == EINTR:
             continue
-        if batch.messages[start].segments > 1 and (errno == EIO or errno == EINVAL):
-            batch.gso = False
+        if batch.messages[start].segments > 1 and (errno == EIO or errno == EINVAL or errno == EMSGSIZE):
             send_pieces(u, batch, fd, start)
         elif errno == EAGAIN or errno == ENOBUFS:
             c.drops[<int> DROP_SEND_BUFFER_FULL] += batch.messages[start].segments
@@ -187,7 +187,7 @@ cdef void send_messages(UdpSocket* u, SendBatch* batch, int fd, int start, int e
 
 
 cdef void send_pieces(UdpSocket* u, SendBatch* batch, int fd, int i) noexcept nogil:
-    """A refused run, one datagram at a time."""
+    """A refused run, one datagram at a time. If the first one, as long as any, gets through, it was not the length."""
     cdef SendMessage* m = &batch.messages[i]
     cdef uint32_t at = 0
     u.tx[i].msg_hdr.msg_control = NULL
@@ -198,6 +198,8 @@ cdef void send_pieces(UdpSocket* u, SendBatch* batch, int fd, int i) noexcept no
         if sendmmsg(fd, &u.tx[i], 1, MSG_DONTWAIT) == 1:
             u.core.counters.datagrams_out += 1
             u.core.counters.bytes_out += u.tx_iov[i].iov_len
+            if at == 0:
+                batch.gso = False
         else:
             count_drop(u.core, DROP_SEND_FAILED)
         at += m.segment_bytes

@@ -34,13 +34,25 @@ cdef struct SendBatch:
     SrtpEngine* engine
     flush_sink send
     void* sink
+    uint64_t* failed               # counts messages that were not sent because a packet could not be protected
     ProtectJob jobs[BATCH_PACKETS]
     uint64_t arrivals[BATCH_PACKETS]      # when the source packet of each job came in
     SendMessage messages[BATCH_PACKETS]
 
+cdef inline bint batch_protected(const SendBatch* b) noexcept nogil:
+    cdef uint16_t shortest = 0xffff
+    cdef int i
+    for i in range(b.job_count):
+        shortest = min(shortest, b.jobs[i].packet_bytes)
+    return shortest > 0
+
+# Nothing leaves in the clear: a batch with a packet that the crypto back end refused is dropped as a whole.
 cdef inline void batch_flush(SendBatch* b) noexcept nogil:
     if b.job_count:
         protect_batch(b.engine, b.jobs, b.job_count)
+        if not batch_protected(b):
+            b.failed[0] += b.message_count
+            b.message_count = 0
     if b.message_count:
         b.send(b.sink, b)
     b.job_count = 0

@@ -2,7 +2,7 @@
 # comes in as `now_us`, datagrams leave through `batch`, news through rings.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from sfu._fastpath.batch cimport SendBatch
-from sfu._fastpath.includes.atomics cimport exchange, store_seq
+from sfu._fastpath.includes.atomics cimport exchange, store_seq64
 from sfu._fastpath.ring cimport Ring, ring_commit, ring_reserve
 from sfu._fastpath.stream.history cimport SourcePacket
 from sfu._fastpath.stream.srtp cimport SrtpEngine
@@ -15,6 +15,7 @@ cdef enum:
     MAX_PUNT_BYTES = 1600
     DELAY_BUCKETS = 12
     EXT_BLOCK_BYTES = 160
+    SOON_US = 1000
 
 cdef struct Datagram:              # one received datagram
     uint8_t* data                  # SRTP_MAX_TRAILER writable bytes behind it
@@ -37,8 +38,7 @@ cdef enum NoticeKind:
 
 cdef struct NoticeValue:           # latest wins; `queued` keeps one ring entry per object
     uint32_t queued
-    uint32_t handle
-    uint32_t value
+    uint64_t state                 # handle << 32 | value, one word so that nobody sees halves of two
 
 cdef enum RelayKind:               # what crosses from Worker to Worker
     RELAY_PACKET = 1               # a packet of an exported Track, for its mirror
@@ -86,6 +86,7 @@ cdef struct Core:
     int open_run_count
     int open_run_capacity
     # timers
+    uint64_t last_tick_us
     uint64_t next_tick_us
     uint32_t sr_cursor
     uint32_t consent_cursor
@@ -106,14 +107,17 @@ cdef struct Core:
     uint8_t plain[2048]
     Sockaddr reply_to
 
+# The timers' next turn comes early, but not at once after the last: whoever asks for many gets few.
+cdef inline void tick_soon(Core* c) noexcept nogil:
+    c.next_tick_us = min(c.next_tick_us, c.last_tick_us + SOON_US)
+
 cdef inline void count_drop(Core* c, int reason) noexcept nogil:
     c.drops[reason] += 1
 
 # Tells Python the newest value of one object; costs one ring slot however often it changes (the ring has room for all).
 cdef inline void notify(Core* c, NoticeValue* values, int kind, uint32_t index, uint32_t handle, uint32_t value) noexcept nogil:
     cdef NoticeSlot* slot
-    store_seq(&values[index].handle, handle)
-    store_seq(&values[index].value, value)
+    store_seq64(&values[index].state, <uint64_t> handle << 32 | value)
     if exchange(&values[index].queued, 1) == 0:
         slot = <NoticeSlot*> ring_reserve(c.notices)
         if slot != NULL:

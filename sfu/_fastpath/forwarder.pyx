@@ -19,7 +19,9 @@ from sfu._fastpath.tables cimport (
     MAX_ENCODINGS, Address, Encoding, Transport, tables_free, tables_new, transport_by_address,
 )
 from sfu._fastpath.wire.demux cimport PROTOCOL_DTLS, PROTOCOL_RTCP, PROTOCOL_RTP, PROTOCOL_STUN, classify
-from sfu._fastpath.wire.drops cimport DROP_EMPTY, DROP_NOT_CLASSIFIED, DROP_TOO_LARGE, DROP_UNKNOWN_SOURCE
+from sfu._fastpath.wire.drops cimport (
+    DROP_EMPTY, DROP_NOT_CLASSIFIED, DROP_SEND_FAILED, DROP_TOO_LARGE, DROP_UNKNOWN_SOURCE,
+)
 
 cdef enum:
     TICK_US = 5000
@@ -41,6 +43,7 @@ cdef Core* core_new(const CoreConfig* config, flush_sink send, void* sink) noexc
     c.batch.engine = c.engine
     c.batch.arena = <uint8_t*> calloc(1, ARENA_BYTES)
     c.batch.gso = True
+    c.batch.failed = &c.drops[<int> DROP_SEND_FAILED]
     c.batch.send = send
     c.batch.sink = sink
     c.worker_index = config.worker_index
@@ -149,6 +152,7 @@ cdef void poll_timers(Core* c, uint64_t now_us) noexcept nogil:
     """Runs what is due; cheap when nothing is."""
     if now_us < c.next_tick_us:
         return
+    c.last_tick_us = now_us
     c.next_tick_us = now_us + TICK_US
     report_upstream(c, now_us)
     report_downstream(c, now_us)

@@ -34,4 +34,5 @@ cdef class Worker:
     cdef uint32_t next_token
     cdef uint32_t in_flight
     cdef Core* make_core(self) except NULL
+    cdef void _free_replies(self) noexcept
     cdef int send(self, void* command) except -1

@@ -14,7 +14,9 @@ from sfu._fastpath.encode cimport (
 from sfu._fastpath.forwarder cimport (
     CoreConfig, core_free, core_new, flush, ingest, ingest_relayed, next_deadline_us, poll_timers,
 )
-from sfu._fastpath.includes.atomics cimport exchange, full_fence, load_acquire, load_seq, store_release, store_seq
+from sfu._fastpath.includes.atomics cimport (
+    exchange, full_fence, load_acquire, load_seq, load_seq64, store_release, store_seq,
+)
 from sfu._fastpath.includes.linux cimport *
 from sfu._fastpath.ring cimport Ring, ring_commit, ring_free, ring_front, ring_new, ring_release, ring_reserve
 from sfu._fastpath.snapshot cimport SnapshotRows, free_snapshot, read_snapshot
@@ -89,6 +91,7 @@ cdef uint32_t wait(WorkerState* w) noexcept nogil:
     if w.core.tables.transport_count == 0 and w.core.tables.track_count == 0:
         wait_us = IDLE_US
     store_seq(&w.sleeping, 1)
+    full_fence()
     if rings_waiting(w):
         wait_us = 0
     timeout.tv_sec = <long> (wait_us // 1000000)
@@ -232,13 +235,24 @@ cdef class Worker:
                 ring_free(self.w.core.peers_out[i])
             core_free(self.w.core)
         ring_free(self.w.commands)
-        ring_free(self.w.replies)
+        self._free_replies()
         if self.w.epoll_fd >= 0:
             close(self.w.epoll_fd)
         if self.w.wake_fd >= 0:
             close(self.w.wake_fd)
         if self.w.event_fd >= 0:
             close(self.w.event_fd)
+
+    cdef void _free_replies(self) noexcept:
+        cdef Reply* reply
+        if self.w.replies == NULL:
+            return
+        reply = <Reply*> ring_front(self.w.replies)
+        while reply != NULL:
+            free_snapshot(<SnapshotRows*> reply.rows)
+            ring_release(self.w.replies)
+            reply = <Reply*> ring_front(self.w.replies)
+        ring_free(self.w.replies)
 
     @staticmethod
     def connect(workers):
@@ -292,12 +306,10 @@ cdef class Worker:
     def _poll_replies(self, list found):
         cdef Reply* reply = <Reply*> ring_front(self.w.replies)
         while reply != NULL:
-            rows = None
-            if reply.rows != NULL:
-                rows = read_snapshot(<SnapshotRows*> reply.rows)
-                free_snapshot(<SnapshotRows*> reply.rows)
+            rows = read_snapshot(<SnapshotRows*> reply.rows) if reply.rows != NULL else None
             error = STATUS_TEXT[reply.status] if reply.status else ""
             found.append(ReplyValue(reply.token, reply.value, error, rows))
+            free_snapshot(<SnapshotRows*> reply.rows)
             ring_release(self.w.replies)
             self.in_flight -= 1
             reply = <Reply*> ring_front(self.w.replies)
@@ -305,16 +317,18 @@ cdef class Worker:
     def _poll_notices(self, list found):
         cdef NoticeSlot* slot = <NoticeSlot*> ring_front(self.w.core.notices)
         cdef NoticeValue* value
+        cdef uint64_t state
         cdef bint of_transport
         while slot != NULL:
             of_transport = slot.kind == NOTICE_TRANSPORT
             value = &(self.w.core.transport_notices if of_transport else self.w.core.track_notices)[slot.index]
             ring_release(self.w.core.notices)
             exchange(&value.queued, 0)
+            state = load_seq64(&value.state)
             if of_transport:
-                found.append(TransportNotice(load_seq(&value.handle), TransportState(load_seq(&value.value))))
+                found.append(TransportNotice(state >> 32, TransportState(state & 0xffffffff)))
             else:
-                found.append(TrackNotice(load_seq(&value.handle), load_seq(&value.value)))
+                found.append(TrackNotice(state >> 32, state & 0xffffffff))
             slot = <NoticeSlot*> ring_front(self.w.core.notices)
 
     def _poll_punts(self, list found):

@@ -1,204 +1,270 @@
-"""A Track on two Workers: its mirror gets packets, reports and restarts, and asks back for keyframes."""
+"""Real Workers on loopback: traffic crosses between their threads, they come and go, nothing is lost or torn."""
 
 from __future__ import annotations
 
-import struct
-from fractions import Fraction
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 
 import pytest
+from aioice import stun
+from pylibsrtp import Policy, Session
 
-from sfu._fastpath.values import PayloadTypeMap
-from tests.fastpath.probes.core_probe import CoreProbe
-from tests.support.far_end import FarEnd, pli, rtcp_packets, sender_report
-from tests.support.stage import AUDIO, FRAME_US, OPUS, VIDEO, VP8, Source, Stage, Viewer, body, consecutive
+from sfu._fastpath.extensions import EXTENSION_NUMBERS
+from sfu._fastpath.values import (
+    Feedback,
+    PayloadType,
+    PayloadTypeMap,
+    Reply,
+    SnapshotScope,
+    SubscriptionSpec,
+    TrackNotice,
+    TrackSpec,
+    TransportNotice,
+    TransportState,
+    WorkerConfig,
+)
+from sfu._fastpath.worker import Worker
+from sfu.rtc.ice import make_ufrag
+from tests.support.far_end import GCM_128, KEY_BYTES, make_rtp
 
-RING_SLOTS = 1024
-
-
-class Pair:
-    """A publisher on Worker 0, viewers on Worker 1 by way of a mirror."""
-
-    def __init__(self, spec: object = VIDEO) -> None:
-        self.home = Stage(spec, core=CoreProbe(index=0))
-        self.away = CoreProbe(index=1)
-        self.home.core.join(self.away, 0, 1)
-        self.mirror = self.away.command("mirror_track", 0, spec, 0, self.home.track)
-        self.home.core.command("export_track", self.home.track, 1, self.mirror)
-        self.viewers: list[Viewer] = []
-
-    def watch(self, **fields: object) -> Viewer:
-        far_end = FarEnd(self.away, worker=1)
-        stage = self.home
-        stage_core, stage.core, track, stage.track = stage.core, self.away, stage.track, self.mirror
-        try:
-            viewer = stage.watch(far_end=far_end, **fields)
-        finally:
-            stage.core, stage.track = stage_core, track
-        stage.viewers.remove(viewer)
-        self.viewers.append(viewer)
-        return viewer
-
-    def advance(self, us: int = FRAME_US) -> None:
-        """Time passes on both Workers; twice, so that answers cross."""
-        self.home.advance(us)
-        for _ in range(2):
-            self.away.now_us = self.home.core.now_us
-            self.away.advance(0)
-            self.home.advance(0)
-        sent = self.away.sent()
-        for viewer in self.viewers:
-            media, control = viewer.far_end.read(sent)
-            viewer.media += media
-            viewer.control += control
-
-    def play(self, *packets: bytes) -> None:
-        self.home.play(*packets)
-        self.advance()
+PATIENCE_S = 20.0
+PASSWORD = "p" * 24
+OPUS = 111
+MID = EXTENSION_NUMBERS["mid"]
+SOUND = TrackSpec(
+    kind="audio",
+    clock_rate=48_000,
+    payload_types=(PayloadType(OPUS, "opus"),),
+    mid="a",
+    extension_ids={MID: 1},
+    feedback=Feedback.NACK,
+)
 
 
-def keyframe_requests(stage: Stage) -> int:
-    compounds = stage.take_control()
-    return sum((kind, fmt) == (206, 1) for compound in compounds for kind, fmt, _ in rtcp_packets(compound))
+@dataclass(slots=True)
+class Driver:
+    """The Python side of one Worker: Commands with their Replies, and all news in order."""
+
+    worker: Worker
+    replies: dict[int, Reply] = field(default_factory=dict)
+    news: list[object] = field(default_factory=list)
+
+    def poll(self) -> None:
+        for item in self.worker.poll():
+            if isinstance(item, Reply):
+                assert item.token not in self.replies
+                self.replies[item.token] = item
+            else:
+                self.news.append(item)
+
+    def wait(self, what: Callable[[], bool]) -> None:
+        """Polls when the Worker says so, until `what` holds."""
+        until = time.monotonic() + PATIENCE_S
+        self.poll()
+        while not what():
+            assert time.monotonic() < until, "nothing came"
+            select.select([self.worker.event_fd], [], [], 0.1)
+            self.poll()
+
+    def ask(self, token: int) -> Reply:
+        self.wait(lambda: token in self.replies)
+        reply = self.replies.pop(token)
+        assert not reply.error
+        return reply
 
 
-def test_viewers_on_both_workers_see_the_same() -> None:
-    pair = Pair()
-    near, far = pair.home.watch(), [pair.watch() for _ in range(3)]
-    camera = Source(1000, VP8, seq=65_500)
-    for number in range(60):
-        pair.play(*camera.frame((500, 400), key=number == 0))
-    for viewer in (near, *far):
-        assert viewer.payloads == list(camera.payloads.values())
-        assert consecutive(viewer.seqs)
-        assert viewer.far_end.unreadable == 0
-    assert pair.home.snapshot().counters["relayed_out"] == pair.away.snapshot().counters["relayed_in"] == 120
+@dataclass(slots=True)
+class Client:
+    """A far end with a socket of its own."""
+
+    driver: Driver
+    socket: socket.socket
+    handle: int = 0
+    outgoing: Session | None = None
+    incoming: Session | None = None
+
+    def connect(self, worker_index: int) -> None:
+        """Opens a Transport; DTLS and ICE succeed."""
+        worker = self.driver.worker
+        self.handle = self.driver.ask(worker.open_transport()).value
+        ufrag = make_ufrag("node", worker_index, self.handle, os.urandom)
+        self.driver.ask(
+            worker.set_ice(
+                self.handle, local_ufrag=ufrag, local_pwd=PASSWORD, remote_ufrag="peer", remote_pwd="q" * 24
+            )
+        )
+        ours, theirs = os.urandom(KEY_BYTES[GCM_128]), os.urandom(KEY_BYTES[GCM_128])
+        self.driver.ask(worker.set_srtp(self.handle, profile=GCM_128, rx=theirs, tx=ours))
+        self.outgoing = session(theirs, Policy.SSRC_ANY_OUTBOUND)
+        self.incoming = session(ours, Policy.SSRC_ANY_INBOUND)
+        request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+        request.attributes["USERNAME"] = f"{ufrag}:peer"
+        request.attributes["PRIORITY"] = 1
+        request.attributes["ICE-CONTROLLING"] = 7
+        request.attributes["USE-CANDIDATE"] = None
+        request.add_message_integrity(PASSWORD.encode())
+        self.socket.sendto(bytes(request), ("127.0.0.1", worker.port))
+        assert stun.parse_message(self.socket.recv(2048)).message_class is stun.Class.RESPONSE
+
+    def play(self, seq: int) -> None:
+        packet = make_rtp(
+            payload_type=OPUS,
+            seq=seq,
+            rtp_ts=960 * seq,
+            ssrc=77,
+            payload=seq.to_bytes(4, "big") * 20,
+            extensions={1: b"a"},
+        )
+        assert self.outgoing is not None
+        self.socket.sendto(self.outgoing.protect(packet), ("127.0.0.1", self.driver.worker.port))
+
+    def hear(self) -> bytes:
+        """The next RTP packet in the clear; RTCP on the way is passed over."""
+        assert self.incoming is not None
+        while True:
+            data = self.socket.recv(2048)
+            if data[0] >> 6 == 2 and not 192 <= data[1] <= 223:
+                return self.incoming.unprotect(data)
 
 
-def test_a_viewer_of_the_mirror_asks_the_publisher_for_a_keyframe() -> None:
-    pair = Pair()
-    camera = Source(1000, VP8)
-    pair.play(*camera.frame())
-    viewer = pair.watch()
-    pair.advance(5000)
-    assert keyframe_requests(pair.home) == 1
-    pair.play(*camera.frame(key=True))
-    assert len(viewer.media) == 1
-    pair.advance(1_000_000)
-    assert keyframe_requests(pair.home) == 0
-    viewer.far_end.send_rtcp(pli(1, viewer.ssrc))
-    pair.advance(5000)
-    assert keyframe_requests(pair.home) == 1
+def session(key: bytes, direction: int) -> Session:
+    policy = Policy(key=key, ssrc_type=direction, srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM)
+    return Session(policy)
 
 
-def test_lip_sync_crosses_workers() -> None:
-    pair = Pair()
-    viewer = pair.watch()
-    camera = Source(1000, VP8, rtp_ts=2**32 - 5000)
-    pair.home.publisher.send_rtcp(sender_report(1000, 77 << 32, 12_345))
-    for number in range(30):
-        pair.play(*camera.frame(key=number == 0))
-        if number == 10:
-            pair.home.publisher.send_rtcp(sender_report(1000, 77 << 32, camera.rtp_ts))
-            at = camera.rtp_ts
-    for _ in range(30):
-        pair.advance()
-    body_of = [b for compound in viewer.control for kind, _, b in rtcp_packets(compound) if kind == 200][-1]
-    ssrc, ntp, rtp_ts = struct.unpack_from("!IQI", body_of)
-    assert ssrc == viewer.ssrc
-    sent_ts = viewer.media[-1].rtp_ts
-    told = Fraction(ntp, 2**32) + Fraction((sent_ts - rtp_ts + 2**31) % 2**32 - 2**31, 90_000)
-    meant = 77 + Fraction((camera.rtp_ts - 3000 - at) % 2**32, 90_000)
-    assert abs(told - meant) < Fraction(1, 1000)
+@contextmanager
+def running(count: int) -> Iterator[list[Driver]]:
+    workers = [
+        Worker(WorkerConfig(index, bind_address="127.0.0.1", max_transports=64, max_tracks=16, nice=0))
+        for index in range(count)
+    ]
+    Worker.connect(workers)
+    for worker in workers:
+        worker.start()
+    try:
+        yield [Driver(worker) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.stop()
 
 
-def test_a_report_from_a_clock_that_is_a_little_ahead_does_no_harm() -> None:
-    pair = Pair()
-    viewer = pair.watch()
-    camera = Source(1000, VP8)
-    pair.play(*camera.frame(key=True))
-    pair.home.core.now_us += 10_000
-    pair.home.publisher.send_rtcp(sender_report(1000, 77 << 32, 0))
-    pair.away.advance(0)
-    pair.away.advance(5000)
-    (compound,) = viewer.far_end.read(pair.away.sent())[1]
-    ntp = struct.unpack_from("!IQI", rtcp_packets(compound)[0][2])[1]
-    assert ntp == 77 << 32
+@contextmanager
+def client(driver: Driver) -> Iterator[Client]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE_S)
+        sock.bind(("127.0.0.1", 0))
+        made = Client(driver, sock)
+        made.connect(driver.worker.index)
+        yield made
 
 
-def test_a_source_that_starts_anew_goes_on_in_one_stream_there_too() -> None:
-    pair = Pair()
-    viewer = pair.watch()
-    for turn in range(10):
-        camera = Source(1000 + turn, VP8, seq=50, rtp_ts=turn * 2**29, picture_id=turn)
-        for number in range(10):
-            pair.play(*camera.frame((90, 90), key=number == 1))
-        assert viewer.bodies[-18:] == [body(payload) for payload in list(camera.payloads.values())[2:]]
-    assert consecutive(viewer.seqs)
-    assert len(viewer.media) == 180
+def mirror(source: Driver, track: int, other: Driver) -> int:
+    """An image of the Track on the other Worker."""
+    image = other.ask(
+        other.worker.mirror_track(SOUND, source_worker=source.worker.index, source_track=track)
+    ).value
+    source.ask(source.worker.export_track(track, to_worker=other.worker.index, mirror=image))
+    return image
 
 
-def test_what_a_full_ring_does_not_take_is_counted() -> None:
-    pair = Pair(AUDIO)
-    viewer = pair.watch()
-    voice = Source(500, OPUS, mid=b"a")
-    for _ in range(RING_SLOTS + 100):
-        pair.home.publisher.send(voice.sound())
-    assert pair.home.drops() == {"ring_full": 100}
-    for _ in range(20):
-        pair.advance(0)
-    assert len(viewer.media) == RING_SLOTS
-    pair.play(voice.sound())
-    assert len(viewer.media) == RING_SLOTS + 1
+def listen(listener: Client, track: int, ssrc: int) -> None:
+    driver = listener.driver
+    spec = SubscriptionSpec("audio", 48_000, ssrc, "cname", mid="0", extension_ids={MID: 9})
+    subscription = driver.ask(driver.worker.subscribe(listener.handle, spec)).value
+    driver.ask(driver.worker.bind(subscription, track, [PayloadTypeMap(OPUS, 112)]))
 
 
-def test_an_export_that_ended_carries_nothing() -> None:
-    pair = Pair(AUDIO)
-    viewer = pair.watch()
-    voice = Source(500, OPUS, mid=b"a")
-    pair.play(voice.sound())
-    pair.home.core.command("export_track", pair.home.track, 1, 0)
-    pair.play(voice.sound())
-    assert len(viewer.media) == 1
+@pytest.mark.parametrize("generation", range(3))
+def test_sound_crosses_between_workers_that_come_and_go(generation: int) -> None:
+    with running(2) as (here, there), client(here) as speaker, client(there) as far, client(here) as near:
+        track = here.ask(here.worker.add_track(speaker.handle, SOUND)).value
+        listen(near, track, 7000)
+        listen(far, mirror(here, track, there), 7001)
+        for seq in range(300):
+            speaker.play(seq)
+            for listener in (near, far):
+                assert listener.hear().endswith(seq.to_bytes(4, "big") * 20)
+        here.wait(lambda: TrackNotice(track, 1) in here.news)
+        for driver, lost in ((here, 0), (there, 0)):
+            rows = driver.ask(driver.worker.snapshot(SnapshotScope.ROWS)).rows
+            assert rows is not None
+            assert rows.drops["ring_full"] == lost
 
 
-def test_packets_for_a_mirror_that_is_gone_are_counted() -> None:
-    pair = Pair(AUDIO)
-    pair.watch()
-    voice = Source(500, OPUS, mid=b"a")
-    pair.away.command("remove_track", pair.mirror)
-    pair.play(voice.sound())
-    assert {name for name, count in pair.away.snapshot().drops.items() if count} == {"mirror_gone"}
+def test_tracks_go_while_their_packets_are_on_the_way() -> None:
+    with running(2) as (here, there), client(here) as speaker, client(there) as far:
+        seq = 0
+        for _ in range(20):
+            track = here.ask(here.worker.add_track(speaker.handle, SOUND)).value
+            image = mirror(here, track, there)
+            listen(far, image, 7000 + seq)
+            for _ in range(30):
+                speaker.play(seq)
+                seq += 1
+            there.ask(there.worker.remove_track(image))
+            here.ask(here.worker.remove_track(track))
+        rows = there.ask(there.worker.snapshot(SnapshotScope.ROWS)).rows
+        assert rows is not None
+        assert rows.counters["tracks"] == 0
+        assert rows.counters["subscriptions"] == 20
 
 
-@pytest.mark.parametrize("worker", [2, 31, 32, 2**32 - 1])
-def test_a_worker_that_is_not_there_is_refused(worker: int) -> None:
-    pair = Pair()
-    with pytest.raises(ValueError, match="export_track"):
-        pair.home.core.command("export_track", pair.home.track, worker, 1)
-    with pytest.raises(ValueError, match="mirror_track"):
-        pair.away.command("mirror_track", 0, VIDEO, worker, 1)
+def test_no_command_is_lost_however_many_are_sent() -> None:
+    with running(1) as (driver,):
+        wanted: list[int] = []
+        handles: set[int] = set()
+        while len(wanted) < 5000:
+            with suppress(BlockingIOError):
+                while len(wanted) < 5000:
+                    wanted.append(driver.worker.snapshot(SnapshotScope.COUNTERS))
+            driver.poll()
+        driver.wait(lambda: len(driver.replies) == len(wanted))
+        assert sorted(driver.replies) == sorted(wanted)
+        for _ in range(200):
+            handle = driver.ask(driver.worker.open_transport()).value
+            assert handle not in handles
+            handles.add(handle)
+            driver.ask(driver.worker.close_transport(handle))
 
 
-def test_a_muted_source_is_silent_everywhere() -> None:
-    pair = Pair()
-    near, far = pair.home.watch(), pair.watch()
-    camera = Source(1000, VP8)
-    pair.play(*camera.frame(key=True))
-    for core, track in ((pair.home.core, pair.home.track), (pair.away, pair.mirror)):
-        core.command("mute", track, True)
-    for _ in range(5):
-        pair.play(*camera.frame(key=True))
-    for core, track in ((pair.home.core, pair.home.track), (pair.away, pair.mirror)):
-        core.command("mute", track, False)
-    pair.play(*camera.frame())
-    pair.play(*camera.frame(key=True))
-    for viewer in (near, far):
-        assert len(viewer.media) == 2
-        assert consecutive(viewer.seqs)
+def test_news_of_an_old_transport_never_name_a_new_one() -> None:
+    with running(1) as (driver,):
+        for _ in range(40):
+            with ExitStack() as calls:
+                clients = [calls.enter_context(client(driver)) for _ in range(3)]
+                handles = {each.handle for each in clients}
+                driver.wait(
+                    lambda handles=handles: (
+                        handles
+                        <= {news.transport for news in driver.news if isinstance(news, TransportNotice)}
+                    )
+                )
+                for each in clients:
+                    driver.ask(driver.worker.close_transport(each.handle))
+        assert all(
+            news.state == TransportState.CONNECTED
+            for news in driver.news
+            if isinstance(news, TransportNotice)
+        )
 
 
-def test_payload_types_are_those_of_the_viewer() -> None:
-    pair = Pair()
-    viewer = pair.watch(payload_types=[PayloadTypeMap(VP8, 45)])
-    pair.play(*Source(1000, VP8).frame(key=True))
-    assert [packet.payload_type for packet in viewer.media] == [45]
+def test_a_stopped_worker_does_not_stop_its_neighbour() -> None:
+    with running(2) as (here, there), client(here) as speaker, client(here) as near, client(there) as far:
+        track = here.ask(here.worker.add_track(speaker.handle, SOUND)).value
+        listen(near, track, 7000)
+        listen(far, mirror(here, track, there), 7001)
+        speaker.play(0)
+        assert far.hear()
+        assert near.hear()
+        there.worker.stop()
+        for seq in range(1, 2000):
+            speaker.play(seq)
+            assert near.hear().endswith(seq.to_bytes(4, "big") * 20)
+        rows = here.ask(here.worker.snapshot(SnapshotScope.ROWS)).rows
+        assert rows is not None
+        assert rows.drops["ring_full"] > 0

@@ -19,3 +19,5 @@ cdef extern from *:
     uint32_t exchange "hw_exchange"(uint32_t* p, uint32_t v) noexcept nogil
     uint32_t load_seq "hw_load_seq"(uint32_t* p) noexcept nogil
     void store_seq "hw_store_seq"(uint32_t* p, uint32_t v) noexcept nogil
+    uint64_t load_seq64 "hw_load_seq"(uint64_t* p) noexcept nogil
+    void store_seq64 "hw_store_seq"(uint64_t* p, uint64_t v) noexcept nogil

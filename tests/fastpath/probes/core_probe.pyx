@@ -216,7 +216,7 @@ cdef class CoreProbe:
                       else self.core.track_notices)[slot.index]
             ring_release(self.core.notices)
             exchange(&value.queued, 0)
-            found.append((kind, value.handle, value.value))
+            found.append((kind, value.state >> 32, value.state & 0xffffffff))
             slot = <NoticeSlot*> ring_front(self.core.notices)
         return found
 

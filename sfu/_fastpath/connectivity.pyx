@@ -20,7 +20,7 @@ from sfu._fastpath.tables cimport (
 )
 from sfu._fastpath.wire.drops cimport (
     DROP_PUNT_FULL, DROP_STUN_BAD_FINGERPRINT, DROP_STUN_BAD_INTEGRITY, DROP_STUN_NOT_REQUEST,
-    DROP_STUN_UNKNOWN_UFRAG, DROP_STUN_WRONG_WORKER, DROP_TOO_LARGE,
+    DROP_STUN_TOO_MANY, DROP_STUN_UNKNOWN_UFRAG, DROP_STUN_WRONG_WORKER, DROP_TOO_LARGE,
 )
 from sfu._fastpath.wire.stun cimport (
     StunMessage, stun_check_fingerprint, stun_check_integrity, stun_parse, stun_write_binding_response,
@@ -35,6 +35,9 @@ cdef enum:
     HINT_BYTES = 11
     PUNTS_PER_WINDOW = 64          # datagrams of one Transport that Python sees in PUNT_WINDOW_US
     PUNT_WINDOW_US = 1000000
+    MAX_CHECK_BYTES = 548          # what fits any IPv4 path (RFC 8489 section 6.1); longer ones only cost time
+    CHECKS_PER_WINDOW = 200        # answered to one Transport in CHECK_WINDOW_US; agents send fewer than 50
+    CHECK_WINDOW_US = 1000000
     ERROR_UNKNOWN_ATTRIBUTE = 420
     ERROR_ROLE_CONFLICT = 487
 
@@ -45,11 +48,9 @@ cdef void receive_stun(Core* c, Datagram* d, uint64_t now_us) noexcept nogil:
     cdef Transport* transport
     cdef IceCredentials* credentials
     cdef uint32_t worker
-    cdef int refused = stun_parse(d.data, <int> d.bytes, &m)
+    cdef int refused = DROP_TOO_LARGE if d.bytes > MAX_CHECK_BYTES else stun_parse(d.data, <int> d.bytes, &m)
     if refused == 0 and m.method_class != BINDING_REQUEST:
         refused = DROP_STUN_NOT_REQUEST
-    if refused == 0 and m.has_fingerprint and not stun_check_fingerprint(d.data, <int> d.bytes, &m):
-        refused = DROP_STUN_BAD_FINGERPRINT
     if refused:
         count_drop(c, refused)
         return
@@ -66,9 +67,19 @@ cdef void receive_stun(Core* c, Datagram* d, uint64_t now_us) noexcept nogil:
     if credentials == NULL:
         count_drop(c, DROP_STUN_UNKNOWN_UFRAG)
         return
+    if m.has_fingerprint and not stun_check_fingerprint(d.data, <int> d.bytes, &m):
+        count_drop(c, DROP_STUN_BAD_FINGERPRINT)
+        return
     if not m.has_integrity or not stun_check_integrity(
             d.data, <int> d.bytes, &m, credentials.pwd, credentials.pwd_bytes):
         count_drop(c, DROP_STUN_BAD_INTEGRITY)
+        return
+    if now_us - transport.check_window_us > CHECK_WINDOW_US:
+        transport.check_window_us = now_us
+        transport.checks_in_window = 0
+    transport.checks_in_window += 1
+    if transport.checks_in_window > CHECKS_PER_WINDOW:
+        count_drop(c, DROP_STUN_TOO_MANY)
         return
     answer(c, transport, credentials, d, &m, now_us)
 

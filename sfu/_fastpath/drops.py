@@ -11,6 +11,7 @@ drop_names: tuple[str, ...] = (
     "stun_bad_integrity",
     "stun_bad_fingerprint",
     "stun_not_request",
+    "stun_too_many",
     "stun_wrong_worker",
     "punt_full",
     "no_keys",

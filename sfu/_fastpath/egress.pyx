@@ -16,7 +16,7 @@ from sfu._fastpath.stream.history cimport (
 )
 from sfu._fastpath.stream.layers cimport step_temporal
 from sfu._fastpath.stream.rewrite cimport (
-    SKIP_FILL, Mapped, rewrite_ids_sent, rewrite_map, rewrite_sent, rewrite_skip, rewrite_taken,
+    SKIP_FILL, Mapped, rewrite_ids_sent, rewrite_jump, rewrite_map, rewrite_sent, rewrite_skip, rewrite_taken,
 )
 from sfu._fastpath.stream.srtp cimport ProtectJob
 from sfu._fastpath.tables cimport (
@@ -40,6 +40,7 @@ cdef enum:
     PAD_WITHIN_BYTES = 48          # sizes that differ by more are not made equal
     FILL_BYTES = 1                 # payload of a padding-only packet
     RESEND_SPACING_MS = 10
+    LONGEST_GAP = 16384            # a source that jumps further is not followed
 
 
 cdef void queue_for_run(Core* c, Encoding* encoding, SourcePacket* packet) noexcept nogil:
@@ -160,6 +161,8 @@ cdef void replay(Core* c, Subscription* s) noexcept nogil:
     cdef Encoding* encoding = s.current
     cdef SourcePacket* packet
     cdef uint64_t seq = s.rewrite.floor_seq
+    if seq + encoding.history.mask < encoding.highest_seq:
+        seq = encoding.highest_seq - encoding.history.mask
     while seq <= encoding.highest_seq:
         packet = history_find(&encoding.history, seq)
         if packet != NULL:
@@ -174,6 +177,8 @@ cdef void forward_selected(Core* c, Subscription* s, Encoding* encoding, SourceP
     newest = packet.ext_seq > s.rewrite.source_highest
     if newest:
         s.temporal = step_temporal(s.temporal, s.wish_temporal, packet)
+        if packet.ext_seq - s.rewrite.source_highest > LONGEST_GAP:
+            rewrite_jump(&s.rewrite, packet.ext_seq)
     if packet.flags & PACKET_PADDING_ONLY or packet.temporal_id > s.temporal:
         leave_out(c, s, packet, DROP_LAYER_FILTERED)
         return
@@ -366,6 +371,7 @@ cdef void emit_fill(Core* c, Subscription* s, SourcePacket* packet, const Mapped
     build_fill(c, s, record.source_seq, m.out_seq)
     rewrite_taken(&s.rewrite, m.out_seq)
     remember(s, &record)
+    s.packets_sent += 1
     c.counters.packets_filled += 1
 
 

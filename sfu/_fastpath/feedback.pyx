@@ -5,7 +5,7 @@ from libc.string cimport memset
 from sfu._fastpath.core cimport RELAY_SENDER_REPORT, count_drop
 from sfu._fastpath.egress cimport retransmit
 from sfu._fastpath.ring cimport ring_commit, ring_reserve
-from sfu._fastpath.selection cimport mark_live, want_keyframe
+from sfu._fastpath.selection cimport want_keyframe
 from sfu._fastpath.stream.reception cimport reception_on_sr
 from sfu._fastpath.stream.srtp cimport replay_check, replay_commit, unprotect_rtcp
 from sfu._fastpath.tables cimport MAX_RTCP_SENDERS, NO_INDEX, Encoding, RtcpSender, Subscription, Track, track_get
@@ -89,7 +89,7 @@ cdef void receive_block(Core* c, Transport* transport, const RtcpBlock* block, u
         receive_keyframe_request(c, transport, block)
     elif block.type == RTCP_BYE:
         for i in range(rtcp_bye_count(block)):
-            receive_bye(c, transport, rtcp_bye_ssrc(block, i))
+            receive_bye(transport, rtcp_bye_ssrc(block, i))
 
 
 cdef Encoding* encoding_of(Transport* transport, uint32_t ssrc) noexcept nogil:
@@ -217,7 +217,8 @@ cdef void ask_source(Core* c, Subscription* s) noexcept nogil:
         want_keyframe(c, s.current)
 
 
-cdef void receive_bye(Core* c, Transport* transport, uint32_t ssrc) noexcept nogil:
+cdef void receive_bye(Transport* transport, uint32_t ssrc) noexcept nogil:
+    """Takes effect with the next tick: a source that comes and goes with every packet costs no more than that."""
     cdef Encoding* e = encoding_of(transport, ssrc)
-    if e != NULL and e.live:
-        mark_live(c, e, False)
+    if e != NULL:
+        e.leaving = e.live

@@ -2,10 +2,10 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
-from sfu._fastpath.core cimport RELAY_PACKET, count_drop
+from sfu._fastpath.core cimport RELAY_PACKET, count_drop, tick_soon
 from sfu._fastpath.egress cimport forget_run, queue_for_run
 from sfu._fastpath.ring cimport ring_commit, ring_reserve
-from sfu._fastpath.selection cimport mark_live, restart_listeners, want_keyframe
+from sfu._fastpath.selection cimport mark_live, note_keyframe, restart_listeners, want_keyframe
 from sfu._fastpath.stream.history cimport (
     MAX_EXTENSION_STORE_BYTES, MAX_KEPT_EXTENSIONS, MAX_PAYLOAD_BYTES, PACKET_KEYFRAME, PACKET_MARKER,
     PACKET_PADDING_ONLY, PACKET_RECOVERED, SourcePacket, history_find, history_slot,
@@ -272,7 +272,7 @@ cdef void accept(Core* c, Transport* transport, Encoding* e, SourcePacket* packe
         nack_init(&e.nacks)
         if not transport.state & TRANSPORT_MEDIA_IN:
             transport.state |= TRANSPORT_MEDIA_IN
-            c.next_tick_us = 0
+            tick_soon(c)
     if nack_on_packet(&e.nacks, ext_seq, now_us) < 0 and e.track.is_video:
         want_keyframe(c, e)
     spread(c, e, packet, now_us)
@@ -284,10 +284,7 @@ cdef void spread(Core* c, Encoding* e, SourcePacket* packet, uint64_t now_us) no
     e.bytes += packet.payload_bytes
     e.last_packet_us = now_us
     if packet.flags & PACKET_KEYFRAME and e.track.is_video:
-        e.keyframes += 1
-        e.keyframe_us = now_us
-        e.keyframe_seq = 0 if e.track.muted else packet.ext_seq
-        e.keyframe_wanted = False
+        note_keyframe(e, packet, now_us)
     if not e.live and not packet.flags & PACKET_PADDING_ONLY:
         mark_live(c, e, True)
     if e.track.muted:

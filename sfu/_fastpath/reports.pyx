@@ -59,7 +59,7 @@ cdef void report_upstream(Core* c, uint64_t now_us) noexcept nogil:
 
 
 cdef void serve_encoding(Core* c, Track* track, Encoding* e, uint64_t now_us) noexcept nogil:
-    if e.live and now_us > e.last_packet_us + NOT_LIVE_AFTER_US:
+    if e.live and (e.leaving or now_us > e.last_packet_us + NOT_LIVE_AFTER_US):
         mark_live(c, e, False)
     if e.keyframe_wanted and (e.live or not e.started):
         ask_keyframe(c, track, e, now_us)
@@ -104,7 +104,6 @@ cdef void relay_keyframe_request(Core* c, Track* track, Encoding* e) noexcept no
     slot.encoding = e.number
     ring_commit(c.peers_out[track.source_worker])
     c.relayed_to[track.source_worker] = True
-    e.keyframe_wanted = False
 
 
 cdef void ask_missing(Core* c, Transport* transport, Encoding* e, uint64_t now_us) noexcept nogil:

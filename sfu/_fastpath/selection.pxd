@@ -10,6 +10,7 @@ cdef void reselect_transport(Core* c, const Transport* transport) noexcept nogil
 cdef void detach(Core* c, Subscription* s) noexcept nogil
 cdef void restart_listeners(Core* c, Encoding* encoding) noexcept nogil
 cdef void want_keyframe(Core* c, Encoding* encoding) noexcept nogil
+cdef void note_keyframe(Encoding* encoding, const SourcePacket* packet, uint64_t now_us) noexcept nogil
 cdef void mark_live(Core* c, Encoding* encoding, bint live) noexcept nogil
 cdef bint switch_on_offer(Core* c, Subscription* s, const SourcePacket* packet) noexcept nogil
 cdef bint switch_at_boundary(Core* c, Subscription* s, const SourcePacket* next_packet) noexcept nogil

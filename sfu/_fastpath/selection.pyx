@@ -6,7 +6,7 @@ keyframe's place is remembered and the switch happens at that frame's end, from 
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from sfu._fastpath.core cimport NOTICE_TRACK, notify
+from sfu._fastpath.core cimport NOTICE_TRACK, notify, tick_soon
 from sfu._fastpath.stream.history cimport PACKET_KEYFRAME, PACKET_VP8_IDS, history_find
 from sfu._fastpath.stream.layers cimport choose_encoding
 from sfu._fastpath.stream.rewrite cimport Rewrite, rewrite_ids_continue, rewrite_start
@@ -21,8 +21,27 @@ cdef enum:
 
 cdef void want_keyframe(Core* c, Encoding* encoding) noexcept nogil:
     """Asks for a keyframe of just this Encoding; requests merge, feedback sends them."""
-    encoding.keyframe_wanted = True
-    c.next_tick_us = 0
+    if not encoding.keyframe_wanted:
+        encoding.keyframe_wanted = True
+        tick_soon(c)
+
+
+cdef void note_keyframe(Encoding* encoding, const SourcePacket* packet, uint64_t now_us) noexcept nogil:
+    """Remembers where the newest keyframe begins.
+
+    Several of its packets can be starting points (H.264: parameter sets, then each slice); the first one counts.
+    """
+    if packet.ext_seq < encoding.keyframe_seq:
+        if packet.rtp_ts == encoding.keyframe_ts:
+            encoding.keyframe_seq = packet.ext_seq
+        return
+    if encoding.keyframe_seq and packet.rtp_ts == encoding.keyframe_ts:
+        return
+    encoding.keyframes += 1
+    encoding.keyframe_us = now_us
+    encoding.keyframe_ts = packet.rtp_ts
+    encoding.keyframe_seq = 0 if encoding.track.muted else packet.ext_seq
+    encoding.keyframe_wanted = False
 
 
 cdef void reselect(Core* c, Subscription* s) noexcept nogil:
@@ -123,6 +142,7 @@ cdef void restart_listeners(Core* c, Encoding* encoding) noexcept nogil:
 cdef void mark_live(Core* c, Encoding* encoding, bint live) noexcept nogil:
     cdef Track* track = encoding.track
     encoding.live = live
+    encoding.leaving = False
     if live:
         track.live |= 1u << encoding.number
     else:
@@ -133,15 +153,26 @@ cdef void mark_live(Core* c, Encoding* encoding, bint live) noexcept nogil:
 
 cdef bint switch_on_offer(Core* c, Subscription* s, const SourcePacket* packet) noexcept nogil:
     """A packet of `target` came. True: the Subscription has switched, replay from `rewrite.floor_seq`."""
-    if packet.flags & PACKET_KEYFRAME and packet.ext_seq > s.pending_key_seq:
-        s.pending_key_seq = packet.ext_seq
-        s.pending_since_us = packet.arrival_us
+    if packet.flags & PACKET_KEYFRAME:
+        note_offer(s, packet)
     if s.pending_key_seq == 0:
         return False
     if (s.current == NULL or not s.current.live or s.rewrite.at_boundary
             or packet.arrival_us - s.pending_since_us > BOUNDARY_WAIT_US):
         return switch_to_target(c, s)
     return False
+
+
+cdef void note_offer(Subscription* s, const SourcePacket* packet) noexcept nogil:
+    """The newest keyframe of `target` counts, from its first starting point on (H.264 has one in each slice)."""
+    cdef const SourcePacket* key = NULL
+    if s.pending_key_seq:
+        key = history_find(&s.target.history, s.pending_key_seq)
+    if key != NULL and key.rtp_ts == packet.rtp_ts:
+        s.pending_key_seq = min(s.pending_key_seq, packet.ext_seq)
+    elif packet.ext_seq > s.pending_key_seq:
+        s.pending_key_seq = packet.ext_seq
+        s.pending_since_us = packet.arrival_us
 
 
 cdef bint switch_at_boundary(Core* c, Subscription* s, const SourcePacket* next_packet) noexcept nogil:

@@ -40,7 +40,7 @@ cdef enum:
     MAX_SSRCS = 32                 # SSRCs one publishing Transport may use
     MAX_RETIRED = 16               # replaced SSRCs of one publishing Transport that stay replaced
     MAX_PAYLOAD_MAP = 12
-    MAX_EXPORTS = 16               # Workers a Track is mirrored on
+    MAX_EXPORTS = 31               # Workers a Track is mirrored on: all others
     RUN_PACKETS = 16               # most packets of one Encoding held for one GSO run
     VIDEO_HISTORY_PACKETS = 1024
     AUDIO_HISTORY_PACKETS = 128
@@ -106,6 +106,8 @@ cdef struct Transport:
     uint64_t heard_us              # last authenticated datagram
     uint64_t opened_us
     uint32_t state                 # TransportStateFlags
+    uint64_t check_window_us
+    uint32_t checks_in_window
     uint64_t punt_window_us
     uint32_t punts_in_window
     # SRTCP
@@ -141,6 +143,7 @@ cdef struct Encoding:
     ReplayWindow rtx_window
     uint64_t last_packet_us
     bint live
+    bint leaving                   # said BYE; the next tick takes it off
     Reception reception
     NackList nacks
     History history
@@ -163,6 +166,7 @@ cdef struct Encoding:
     uint64_t keyframe_asked_us
     uint8_t fir_seq
     uint64_t keyframe_seq          # where the newest keyframe began
+    uint32_t keyframe_ts
     uint32_t audio_level_q8        # smoothed RFC 6464 level
     uint64_t packets, bytes, keyframes, recovered, plis_sent, keyframe_us
 

@@ -40,6 +40,7 @@ cdef struct Mapped:                # where one source packet goes
     bint newest
 
 cdef void rewrite_start(Rewrite* r, uint64_t source_seq, uint32_t ts_offset, uint16_t first_out_seq) noexcept nogil
+cdef void rewrite_jump(Rewrite* r, uint64_t source_seq) noexcept nogil
 cdef void rewrite_ids_continue(Rewrite* r, uint16_t picture_id, uint8_t tl0) noexcept nogil
 cdef bint rewrite_late(const Rewrite* r, uint64_t source_seq, Mapped* out) noexcept nogil
 cdef int rewrite_skip(Rewrite* r, uint64_t source_seq, int picture_id, Mapped* out) noexcept nogil

@@ -16,6 +16,16 @@ cdef void rewrite_start(Rewrite* r, uint64_t source_seq, uint32_t ts_offset, uin
     r.has_skipped_picture = False
 
 
+cdef void rewrite_jump(Rewrite* r, uint64_t source_seq) noexcept nogil:
+    """Goes on at a far later `source_seq` with a hole of one packet.
+
+    Some such jumps in a row would take a receiver that loses a packet out of the rollover cycle (RFC 3711 section
+    3.3.1), for good; the hole tells it that something is missing.
+    """
+    rewrite_start(r, source_seq, r.ts_offset, 0)
+    r.seq_offset -= 1
+
+
 cdef void rewrite_ids_continue(Rewrite* r, uint16_t picture_id, uint8_t tl0) noexcept nogil:
     """The picture with these source ids comes right behind the last one sent (RFC 7741 section 4.2)."""
     if r.has_picture_id:

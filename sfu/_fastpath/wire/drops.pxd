@@ -17,6 +17,7 @@ cdef enum Drop:
     DROP_STUN_BAD_INTEGRITY
     DROP_STUN_BAD_FINGERPRINT
     DROP_STUN_NOT_REQUEST
+    DROP_STUN_TOO_MANY             # more checks than any ICE agent sends
     DROP_STUN_WRONG_WORKER         # hint names another Worker or Node and it could not be handed on
     # punts
     DROP_PUNT_FULL

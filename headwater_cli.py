@@ -32,6 +32,7 @@ from sfu.cluster.store import Store
 from sfu.config import DEV_KEY, DEV_SECRET, Config, ConfigError, flags, load_config
 from sfu.node.node import Node
 from sfu.signaling.messages import IceServer
+from sfu.signaling.patience import Impatient
 from sfu.signaling.proxies import behind_proxies
 from sfu.telemetry.logs import configure_logs
 
@@ -40,6 +41,8 @@ Command = Literal["up", "node", "director"]
 BAD_CONFIGURATION = 2
 MAX_REQUEST_BYTES = 256 * 1024
 SHUTDOWN_S = 1.0
+KEEPALIVE_S = 75.0
+BACKLOG = 1024
 DRAIN_POLL_S = 0.05
 SUMMARIES: dict[Command, str] = {
     "up": "everything in one process: Director, one Node, and a page to try them",
@@ -90,7 +93,7 @@ def listen(config: Config) -> tuple[Config, socket.socket]:
     host, port = config.listen_host, config.listen_port
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server((str(address[0]), port), family=family, backlog=1024)
+        listener = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigError(f"listen: {config.listen}: {error.strerror}") from None
     got = listener.getsockname()[1]
@@ -174,12 +177,22 @@ async def answering(
     app = web.Application(middlewares=middlewares, client_max_size=MAX_REQUEST_BYTES)
     app.add_routes(routes)
     app.on_response_prepare.append(sign)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_S,
+        keepalive_timeout=KEEPALIVE_S,
+        handle_signals=False,
+    )
     await runner.setup()
-    await web.SockSite(runner, listener).start()
+    make = cast(web.Server, runner.server)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Impatient(make()), sock=listener, backlog=BACKLOG
+    )
     try:
         yield
     finally:
+        server.close()
         await runner.cleanup()
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pylibsrtp import Error as SrtpError
 
+from sfu._fastpath.drops import datagram_drops
 from sfu._fastpath.values import (
     EncodingSpec,
     Feedback,
@@ -79,7 +80,9 @@ class Stage:
     def accounts(self) -> int:
         """Datagrams that were counted, in or as a Drop."""
         reading = self.core.snapshot()
-        return sum(reading.counters[name] for name in COUNTED) + sum(reading.drops.values())
+        return sum(reading.counters[name] for name in COUNTED) + sum(
+            reading.drops[name] for name in datagram_drops
+        )
 
     def rtp(self, argument: bytes) -> None:
         """A packet by the publisher: bytes for seq, payload type, flags; the rest is extension block and payload."""

@@ -17,13 +17,18 @@ from sfu.rtc.sdp import SdpError, parse, parse_fragment
 from sfu.rtc.sealed import SealedAssociation, Secrets
 from tests.fastpath.probes import srtp_probe, stream_probe
 from tests.fastpath.probes import wire_probe as probe
-from tests.fuzz import stage
+from tests.fuzz import orders, stage
 from tests.support.offers import LOCAL, terms
 
 Target = Callable[[bytes], Hashable]
 TARGETS: dict[str, Target] = {}
 REFUSED = "refused"
-LIVE = ("stranger", "insider", "layers")  # a packet core each time: a thousand times slower than a parser
+LIVE = (
+    "stranger",
+    "insider",
+    "layers",
+    "forwarder",
+)  # a packet core each time: a thousand times slower than a parser
 
 
 def target(body: Target) -> Target:
@@ -343,10 +348,28 @@ def layers(data: bytes) -> Hashable:
     return play(stage.Stage(stage.SIMULCAST), data)
 
 
+@target
+def forwarder(data: bytes) -> Hashable:
+    """Commands, datagrams of all kinds and time in any order: every datagram counts once, nothing breaks."""
+    script = orders.Script()
+    script.run(data)
+    reading = script.core.snapshot()
+    names = (
+        "packets_forwarded",
+        "packets_retransmitted",
+        "transports",
+        "tracks",
+        "subscriptions",
+        "relayed_out",
+    )
+    counters = tuple(min(reading.counters[name], 2) for name in names)
+    return counters, tuple(name for name, count in reading.drops.items() if count)
+
+
 def play(live: stage.Stage, data: bytes) -> Hashable:
     live.run(data)
     reading = live.core.snapshot()
-    assert reading.counters["datagrams_in"] <= live.accounts()
+    assert reading.counters["datagrams_in"] == live.accounts()
     names = ("packets_forwarded", "packets_retransmitted", "packets_filled", "plis_out", "layer_switches")
     counters = tuple(min(reading.counters[name], 3) for name in names)
     return counters, tuple(name for name, count in reading.drops.items() if count)

@@ -57,6 +57,9 @@ cdef void receive_stun(Core* c, Datagram* d, uint64_t now_us) noexcept nogil:
     if m.username_bytes < HINT_BYTES or memcmp(m.username, c.node_hint, NODE_HINT_BYTES) != 0:
         count_drop(c, DROP_STUN_UNKNOWN_UFRAG)
         return
+    if m.has_fingerprint and not stun_check_fingerprint(d.data, <int> d.bytes, &m):
+        count_drop(c, DROP_STUN_BAD_FINGERPRINT)
+        return
     worker = ice_value(m.username + NODE_HINT_BYTES, WORKER_HINT_BYTES)
     if worker != c.worker_index:
         hand_on(c, d, worker)
@@ -66,9 +69,6 @@ cdef void receive_stun(Core* c, Datagram* d, uint64_t now_us) noexcept nogil:
     credentials = find_credentials(transport, &m)
     if credentials == NULL:
         count_drop(c, DROP_STUN_UNKNOWN_UFRAG)
-        return
-    if m.has_fingerprint and not stun_check_fingerprint(d.data, <int> d.bytes, &m):
-        count_drop(c, DROP_STUN_BAD_FINGERPRINT)
         return
     if not m.has_integrity or not stun_check_integrity(
             d.data, <int> d.bytes, &m, credentials.pwd, credentials.pwd_bytes):

@@ -5,7 +5,7 @@ import { bits, count, percent } from "./format.js";
  * Three columns: publishers, the Node with its Workers, viewers.
  *
  * @typedef {{key: string, kind: string, x: number, y: number, width: number, height: number, title: string,
- *            lines: string[], hue: number, load: number | null, live: boolean}} Box
+ *            lines: string[], details?: string[], hue: number, load: number | null, live: boolean}} Box
  * @typedef {{key: string, from: [number, number], to: [number, number], bitsBps: number, packetsPerS: number,
  *            loss: number, hue: number, label: string}} Stream
  * @typedef {{width: number, height: number, boxes: Box[], streams: Stream[]}} Layout
@@ -116,6 +116,7 @@ function workerBox(worker) {
       `CPU ${percent(worker.cpu)} · drops ${count(drops)}`,
     ],
     hue: -1,
+    details: Object.entries(worker.drops).map(([reason, n]) => `${count(n)} ${reason.replaceAll("_", " ")}`),
     load: worker.cpu,
     live: true,
     index: worker.index,

@@ -41,14 +41,14 @@ export class Picture {
   }
 
   /** @param {import("./layout.js").Box} box */
-  #drawBox({ key, kind, x, y, width, height, title, lines, hue, load, live }) {
+  #drawBox({ key, kind, x, y, width, height, title, lines, details = [], hue, load, live }) {
     const group = this.#put(this.#layers.boxes, key, () => emptyBox(lines.length));
     group.setAttribute("class", `box ${kind} ${live ? "" : "waits"} ${hue < 0 ? "mixed" : ""}`);
     group.setAttribute("transform", `translate(${x} ${y})`);
     group.setAttribute("data-testid", `picture-${kind}`);
     group.style.setProperty("--hue", hue);
     const [tip, frame, bar, ...texts] = group.children;
-    tip.textContent = [title, ...lines].join("\n");
+    tip.textContent = [title, ...lines, ...details].join("\n");
     setAll(frame, { width, height });
     setAll(bar, { y: height - 5, x: 1, height: 4, width: (width - 2) * clamp(load ?? 0, 0, 1) });
     bar.toggleAttribute("hidden", load === null);

@@ -48,10 +48,16 @@ def encoding_of(wish: LayerWish, track: Track | None) -> int:
 
 
 def _subscription_named(call: Call, media_id: str | None) -> Subscription:
-    for subscription in call.participant.subscriptions:
-        section = call.sections[subscription.sid]
-        if media_id is None and subscription.kind == "video":
-            return subscription
-        if media_id is not None and media_id in (str(section.index), section.mid):
-            return subscription
+    """By index of the m-line, as the draft has it, else by mid; the first of video if not named."""
+    subscriptions = call.participant.subscriptions
+    sections = [call.sections[subscription.sid] for subscription in subscriptions]
+    names = [
+        [str(section.index) for section in sections],
+        [section.mid for section in sections],
+    ]
+    if media_id is None:
+        media_id, names = "video", [[subscription.kind for subscription in subscriptions]]
+    for named in names:
+        if media_id in named:
+            return subscriptions[named.index(media_id)]
     raise RejectedError(404, "No such m-line", f"mediaId {media_id!r} names no m-line that is being sent")

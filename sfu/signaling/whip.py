@@ -40,11 +40,13 @@ class Door:
         return [web.route("*", base, endpoint), web.route("*", base + "/{session}", session)]
 
     async def look(self, _request: web.Request) -> web.Response:
-        """GET finds no content: the resources have no representation (RFC 9725 section 4.1)."""
-        return web.Response(status=204)
+        """GET finds no content (RFC 9725 section 4.1), but the type by which players know a door
+        (draft-ietf-wish-whep section 4.2).
+        """
+        return web.Response(content_type=SDP_TYPE)
 
     async def look_at_session(self, request: web.Request) -> web.Response:
-        """The same where there is a session."""
+        """GET finds no content where there is a session."""
         self.session_of(request)
         return web.Response(status=204)
 

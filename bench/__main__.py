@@ -7,7 +7,6 @@ the results for `python -m bench.compare`.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import forwarding, hostile, joins, latency, memory, scale
+from bench.command import complete
 from bench.load.fleet import Traffic
 from bench.load.run import Plan, to_stderr
 from bench.machine import describe, headline
@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(headline(), flush=True)
     for name in options.measures or MEASURES:
         to_stderr(f"-- {name}")
-        figures.update(asyncio.run(MEASURES[name](options.full)))
+        figures.update(complete(MEASURES[name](options.full)))
     print_promises(figures)
     if options.json:
         options.json.write_text(

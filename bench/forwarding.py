@@ -7,7 +7,6 @@ time of the whole measured process (HTTP, DTLS and all) over packets that arrive
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import statistics
 import sys
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from bench.command import complete
 from bench.load.fleet import PROFILES
 from bench.load.measurement import Measurement
 from bench.load.run import Plan, run_load, to_stderr
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     if not options.json:
         print(headline())
-    results = [asyncio.run(compare(plan, options.rounds, options.crypto)) for plan in plans]
+    results = [complete(compare(plan, options.rounds, options.crypto)) for plan in plans]
     if options.json:
         print(json.dumps({"machine": describe(), "rows": results}, indent=2))
         return 0

@@ -20,6 +20,7 @@ from typing import Any
 
 import aiohttp
 
+from bench.command import complete
 from bench.load.flood import Flood
 from bench.load.measurement import DRAIN_S, CpuTime
 from bench.load.offers import read_description
@@ -161,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan = Plan(subscribers=options.viewers, join_rate=50.0)
     seed = options.seed or secrets.randbits(60)
     to_stderr(f"{options.count:,} datagrams with seed {seed}")
-    result = asyncio.run(run(plan, options.count, options.rate, seed))
+    result = complete(run(plan, options.count, options.rate, seed))
     if options.json:
         print(json.dumps({"machine": machine, **result}, indent=2))
     else:

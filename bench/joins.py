@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from bench.command import complete
 from bench.load.measurement import CpuTime, percentile
 from bench.load.run import Plan, fleet_against, to_stderr
 from bench.machine import describe, headline
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags.add_argument("--json", action="store_true")
     options = flags.parse_args(argv)
     machine, head = describe(), headline()
-    result = asyncio.run(run(options.watching, options.joins, options.rate, options.profile))
+    result = complete(run(options.watching, options.joins, options.rate, options.profile))
     if options.json:
         print(json.dumps({"machine": machine, **result}, indent=2))
     else:

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from bench.command import complete
 from bench.load.fleet import Fleet
 from bench.load.measurement import CpuTime
 from bench.load.run import Plan, fleet_against, run_load, to_stderr
@@ -95,9 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = flags.parse_args(argv)
     machine, head = describe(), headline()
     plan = Plan(publishers=options.rooms, seconds=options.duration, join_rate=100.0)
-    viewers = options.viewers or asyncio.run(viewers_for(options.cpu_share, plan))
+    viewers = options.viewers or complete(viewers_for(options.cpu_share, plan))
     to_stderr(f"{viewers} viewers")
-    result = asyncio.run(run(replace(plan, subscribers=viewers)))
+    result = complete(run(replace(plan, subscribers=viewers)))
     if options.json:
         print(json.dumps({"machine": machine, **result}, indent=2))
         return 0

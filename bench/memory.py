@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from bench.command import complete
 from bench.load.fleet import Fleet, Traffic
 from bench.load.run import Plan, fleet_against, to_stderr
 from bench.machine import describe, headline
@@ -96,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         traffic=Traffic(video_bps=options.video_bps, fps=10.0),
     )
     machine, head = describe(), headline()
-    result = asyncio.run(run(plan, options.cycles))
+    result = complete(run(plan, options.cycles))
     if options.json:
         print(json.dumps({"machine": machine, **result}, indent=2))
         return 0

@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 10.0
 
 
 class NodeError(Exception):
-    """The Node did not start; the text ends with its last words."""
+    """The Node did not start; the text ends with the last line of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ async def running_node(
                 await _until_ready(node, process)
             except NodeError as error:
                 log.seek(0)
-                raise NodeError(f"{error}: {log.read()[-500:].decode(errors='replace')}") from None
+                words = log.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
+                raise NodeError(f"{error}: {words[-1][:300]}") from None
             yield node
         finally:
             await _stop(process)

@@ -7,13 +7,13 @@ the 99th percentile of latency is within the limit.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from bench.command import complete
 from bench.load.run import Plan, run_load, to_stderr
 from bench.machine import describe, headline
 from bench.node import running_node
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = flags.parse_args(argv)
     machine, head = describe(), headline()
     plan = Plan(publishers=options.publishers, seconds=options.duration, join_rate=options.join_rate)
-    rows = asyncio.run(climb(plan, options.viewers, options.workers, options.latency_ms))
+    rows = complete(climb(plan, options.viewers, options.workers, options.latency_ms))
     if options.json:
         print(json.dumps({"machine": machine, "rows": rows}, indent=2))
         return 0

@@ -8,7 +8,6 @@ event loop for each core.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import statistics
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from bench.command import complete
 from bench.load.fleet import PROFILE_CHOICES
 from bench.load.measurement import Measurement
 from bench.load.run import Plan, run_load, run_through, to_stderr
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = [
             row
             for viewers in options.viewers
-            for row in asyncio.run(compare(_plan(options, viewers), options.rounds, options.event_loops))
+            for row in complete(compare(_plan(options, viewers), options.rounds, options.event_loops))
         ]
     except (JanusError, NamespaceError) as error:
         print(f"bench peers: {error}", file=sys.stderr)

@@ -64,11 +64,12 @@ export class Call extends EventTarget {
 
   /** Leaves for good. Safe while the page goes away. */
   leave() {
-    clearTimeout(this.#timer);
-    const { resource } = this;
-    this.#close();
+    const { pc, resource } = this;
+    this.#release();
     this.#become("left");
-    resource?.remove().catch(() => {});
+    // DELETE is the goodbye; closing first would say it a second time, in DTLS.
+    const said = resource ? resource.remove().catch(() => {}) : Promise.resolve();
+    said.finally(() => pc?.close());
   }
 
   /** Restarts ICE without a new offer/answer exchange of media (RFC 9725 section 4.3.3); joins again if refused. */
@@ -85,6 +86,7 @@ export class Call extends EventTarget {
       await pc.setRemoteDescription({ type: "answer", sdp: restarted(agreed, answer) });
       const transport = pc.getTransceivers()[0]?.sender.transport?.iceTransport;
       transport?.addEventListener("selectedcandidatepairchange", () => this.#follow(pc), { once: true });
+      this.#flushCandidates(pc);
     } catch (cause) {
       if (pc === this.pc) this.#fail(Problem.of(cause), { refusable: false });
     }
@@ -165,13 +167,14 @@ export class Call extends EventTarget {
   #trickle(pc, candidate) {
     if (pc !== this.pc) return;
     this.#pending.push(candidate);
-    if (this.resource) this.#flushCandidates(pc);
+    this.#flushCandidates(pc);
   }
 
+  /** Candidates wait while an offer is out: they belong to the ICE session that its answer names. */
   #flushCandidates(pc) {
     clearTimeout(this.#trickleTimer);
     this.#trickleTimer = setTimeout(() => {
-      if (pc !== this.pc || !this.#pending.length) return;
+      if (pc !== this.pc || !this.resource || pc.signalingState !== "stable" || !this.#pending.length) return;
       const candidates = this.#pending.filter(Boolean);
       const complete = candidates.length < this.#pending.length;
       this.#pending = [];
@@ -186,10 +189,15 @@ export class Call extends EventTarget {
   }
 
   #close() {
+    const { pc } = this;
+    this.#release();
+    pc?.close();
+  }
+
+  #release() {
     clearTimeout(this.#timer);
     this.#dropCandidates();
     if (this.resource) this.parted();
-    this.pc?.close();
     this.pc = null;
     this.resource = null;
     this.#liveSince = 0;

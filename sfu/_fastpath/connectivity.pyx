@@ -57,12 +57,9 @@ cdef void receive_stun(Core* c, Datagram* d, uint64_t now_us) noexcept nogil:
     if m.username_bytes < HINT_BYTES or memcmp(m.username, c.node_hint, NODE_HINT_BYTES) != 0:
         count_drop(c, DROP_STUN_UNKNOWN_UFRAG)
         return
-    if m.has_fingerprint and not stun_check_fingerprint(d.data, <int> d.bytes, &m):
-        count_drop(c, DROP_STUN_BAD_FINGERPRINT)
-        return
     worker = ice_value(m.username + NODE_HINT_BYTES, WORKER_HINT_BYTES)
     if worker != c.worker_index:
-        hand_on(c, d, worker)
+        hand_on(c, d, &m, worker)
         return
     transport = transport_get(
         c.tables, ice_value(m.username + NODE_HINT_BYTES + WORKER_HINT_BYTES, HANDLE_HINT_BYTES))
@@ -73,6 +70,9 @@ cdef void receive_stun(Core* c, Datagram* d, uint64_t now_us) noexcept nogil:
     if not m.has_integrity or not stun_check_integrity(
             d.data, <int> d.bytes, &m, credentials.pwd, credentials.pwd_bytes):
         count_drop(c, DROP_STUN_BAD_INTEGRITY)
+        return
+    if m.has_fingerprint and not stun_check_fingerprint(d.data, <int> d.bytes, &m):
+        count_drop(c, DROP_STUN_BAD_FINGERPRINT)
         return
     if now_us - transport.check_window_us > CHECK_WINDOW_US:
         transport.check_window_us = now_us
@@ -120,7 +120,7 @@ cdef IceCredentials* find_credentials(Transport* transport, const StunMessage* m
     return NULL
 
 
-cdef void hand_on(Core* c, const Datagram* d, uint32_t worker) noexcept nogil:
+cdef void hand_on(Core* c, const Datagram* d, const StunMessage* m, uint32_t worker) noexcept nogil:
     """Passes a request to the Worker its hint names; that one answers from its own port, and accounts for it.
 
     Anybody may send these, so they take at most half of a ring that carries media.
@@ -128,6 +128,9 @@ cdef void hand_on(Core* c, const Datagram* d, uint32_t worker) noexcept nogil:
     cdef RelaySlot* slot = NULL
     if worker >= MAX_WORKERS or c.peers_out[worker] == NULL or d.bytes > MAX_PAYLOAD_BYTES:
         count_drop(c, DROP_STUN_WRONG_WORKER)
+        return
+    if m.has_fingerprint and not stun_check_fingerprint(d.data, <int> d.bytes, m):
+        count_drop(c, DROP_STUN_BAD_FINGERPRINT)
         return
     if ring_room(c.peers_out[worker]) > (c.peers_out[worker].mask + 1) // 2:
         slot = <RelaySlot*> ring_reserve(c.peers_out[worker])

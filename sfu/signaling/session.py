@@ -45,7 +45,10 @@ class Session:
         return f'"{self.id[-8:]}-{self.generation}"'
 
     def patch(self, if_match: str | None, fragment: bytes) -> PatchOutcome:
-        """What a PATCH asks for. RejectedError: 428 without If-Match, 412 if that is over; SdpError."""
+        """What a PATCH asks for. RejectedError: 428 without If-Match, 412 if that is over; SdpError.
+
+        A restart that is asked for again, because our answer was lost, gets a new answer.
+        """
         if if_match is None:
             raise RejectedError(
                 428, "If-Match is required", "send the ETag of the ICE session, or * to restart ICE"
@@ -53,7 +56,8 @@ class Session:
         if if_match != "*" and self.etag not in [tag.strip() for tag in if_match.split(",")]:
             raise RejectedError(412, "ICE session is over", f"the present ETag is {self.etag}")
         ufrag, pwd = _credentials(parse_fragment(fragment))
-        if ufrag is None or ufrag == self.ufrag:
+        again = if_match == "*" and self.generation > 1 and pwd is not None
+        if ufrag is None or (ufrag == self.ufrag and not again):
             return Trickled()
         if pwd is None:
             raise RejectedError(

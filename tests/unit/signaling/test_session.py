@@ -44,6 +44,12 @@ def test_a_restart_makes_the_old_etag_stale(session: Session) -> None:
     assert rejection.value.code == 412
 
 
+def test_a_restart_whose_answer_was_lost_may_be_asked_for_again(session: Session) -> None:
+    session.restarted("far2")
+    assert session.patch("*", RESTART) == RestartWanted("far2", "p" * 24)
+    assert session.patch(session.etag, RESTART) == Trickled()
+
+
 def test_a_patch_without_a_condition_is_refused(session: Session) -> None:
     with pytest.raises(RejectedError) as rejection:
         session.patch(None, TRICKLE)

@@ -16,7 +16,7 @@ from sfu._fastpath.stream.history cimport (
 )
 from sfu._fastpath.stream.layers cimport step_temporal
 from sfu._fastpath.stream.rewrite cimport (
-    SKIP_FILL, Mapped, rewrite_ids_sent, rewrite_jump, rewrite_map, rewrite_sent, rewrite_skip, rewrite_taken,
+    SKIP_FILL, Mapped, rewrite_filled, rewrite_ids_sent, rewrite_jump, rewrite_map, rewrite_sent, rewrite_skip,
 )
 from sfu._fastpath.stream.srtp cimport ProtectJob
 from sfu._fastpath.tables cimport (
@@ -40,6 +40,7 @@ cdef enum:
     PAD_WITHIN_BYTES = 48          # sizes that differ by more are not made equal
     FILL_BYTES = 1                 # payload of a padding-only packet
     RESEND_SPACING_MS = 10
+    RAISED_PACKETS = 512           # how long a step up to a higher temporal layer is remembered
     LONGEST_GAP = 16384            # a source that jumps further is not followed
 
 
@@ -176,10 +177,10 @@ cdef void forward_selected(Core* c, Subscription* s, Encoding* encoding, SourceP
     cdef bint newest
     newest = packet.ext_seq > s.rewrite.source_highest
     if newest:
-        s.temporal = step_temporal(s.temporal, s.wish_temporal, packet)
+        step(s, packet)
         if packet.ext_seq - s.rewrite.source_highest > LONGEST_GAP:
             rewrite_jump(&s.rewrite, packet.ext_seq)
-    if packet.flags & PACKET_PADDING_ONLY or packet.temporal_id > s.temporal:
+    if packet.flags & PACKET_PADDING_ONLY or packet.temporal_id > highest_temporal(s, packet):
         leave_out(c, s, packet, DROP_LAYER_FILTERED)
         return
     if packet.payload_type != s.cached_in_pt and not map_payload_type(s, packet.payload_type):
@@ -191,6 +192,23 @@ cdef void forward_selected(Core* c, Subscription* s, Encoding* encoding, SourceP
     if not newest and already_sent(s, &mapped):
         return
     emit(c, s, encoding, packet, &mapped, k)
+
+
+cdef inline void step(Subscription* s, const SourcePacket* packet) noexcept nogil:
+    """Moves to the temporal layer that is right from this newest packet on; notes from where it was a higher one."""
+    cdef uint8_t temporal = step_temporal(s.temporal, s.wish_temporal, packet)
+    if temporal > s.temporal:
+        if s.raised_seq == 0 or packet.ext_seq - s.raised_seq > RAISED_PACKETS or s.temporal < s.raised_from:
+            s.raised_from = s.temporal
+        s.raised_seq = packet.ext_seq
+    s.temporal = temporal
+
+
+cdef inline uint8_t highest_temporal(const Subscription* s, const SourcePacket* packet) noexcept nogil:
+    """A packet that comes late counts as what it was in its place: the frames it needs may have been left out."""
+    if packet.ext_seq < s.raised_seq:
+        return min(s.temporal, s.raised_from)
+    return s.temporal
 
 
 cdef bint already_sent(const Subscription* s, const Mapped* m) noexcept nogil:
@@ -369,7 +387,7 @@ cdef void emit_fill(Core* c, Subscription* s, SourcePacket* packet, const Mapped
     record.encoding = RECORD_FILL
     record.epoch = s.epoch
     build_fill(c, s, record.source_seq, m.out_seq)
-    rewrite_taken(&s.rewrite, m.out_seq)
+    rewrite_filled(&s.rewrite, m.out_seq, packet.rtp_ts + m.ts_offset)
     remember(s, &record)
     s.packets_sent += 1
     c.counters.packets_filled += 1

@@ -200,6 +200,7 @@ cdef bint switch_to_target(Core* c, Subscription* s) noexcept nogil:
     if key.flags & PACKET_VP8_IDS:
         rewrite_ids_continue(&s.rewrite, key.picture_id, key.tl0_pic_idx)
     s.temporal = <unsigned char> s.wish_temporal if s.wish_temporal >= 0 else 7
+    s.raised_seq = 0
     drop_current(c, s)
     s.current = target
     s.current_slot = s.target_slot

@@ -226,6 +226,8 @@ cdef struct Subscription:
     int8_wish wish_encoding
     int8_wish wish_temporal
     uint8_t temporal               # highest temporal id forwarded now
+    uint8_t raised_from            # the lowest one before the latest steps up
+    uint64_t raised_seq            # source ext_seq of the last step up, 0: none in this segment
     # identity
     uint32_t ssrc
     uint32_t rtx_ssrc

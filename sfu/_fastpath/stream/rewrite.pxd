@@ -37,7 +37,7 @@ cdef struct Mapped:                # where one source packet goes
     uint32_t ts_offset
     uint16_t picture_id_offset
     uint8_t tl0_offset
-    bint newest
+    bint newest                    # of what went out; a late packet can be it when what came before was left out
 
 cdef void rewrite_start(Rewrite* r, uint64_t source_seq, uint32_t ts_offset, uint16_t first_out_seq) noexcept nogil
 cdef void rewrite_jump(Rewrite* r, uint64_t source_seq) noexcept nogil
@@ -56,21 +56,23 @@ cdef inline bint rewrite_map(const Rewrite* r, uint64_t source_seq, Mapped* out)
     out.newest = True
     return True
 
-# An out_seq went out. A late packet can be the newest one out: the source's newest may have been left out.
-cdef inline void rewrite_taken(Rewrite* r, uint64_t out_seq) noexcept nogil:
+# An out_seq went out that carries no picture.
+cdef inline void rewrite_filled(Rewrite* r, uint64_t out_seq, uint32_t out_ts) noexcept nogil:
     if out_seq > r.out_highest:
         r.out_highest = out_seq
+        r.out_ts = out_ts
 
 cdef inline void rewrite_sent(Rewrite* r, uint64_t source_seq, const Mapped* m, uint32_t out_ts, bint ends_frame,
                               uint64_t now_us) noexcept nogil:
-    rewrite_taken(r, m.out_seq)
+    if source_seq > r.source_highest:
+        r.source_highest = source_seq
+        r.has_skipped_picture = False
     if not m.newest:
         return
-    r.source_highest = source_seq
+    r.out_highest = m.out_seq
     r.out_ts = out_ts
     r.out_us = now_us
     r.at_boundary = ends_frame
-    r.has_skipped_picture = False
 
 cdef inline void rewrite_ids_sent(Rewrite* r, uint16_t out_picture_id, uint8_t out_tl0) noexcept nogil:
     r.has_picture_id = True

@@ -62,7 +62,7 @@ cdef bint rewrite_late(const Rewrite* r, uint64_t source_seq, Mapped* out) noexc
     out.ts_offset = r.ts_offset
     out.picture_id_offset = picture_id_offset
     out.tl0_offset = r.tl0_offset
-    out.newest = False
+    out.newest = out.out_seq > r.out_highest
     return True
 
 

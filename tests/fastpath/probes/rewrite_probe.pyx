@@ -4,8 +4,8 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from sfu._fastpath.stream.rewrite cimport (
-    SKIP_FILL, Mapped, Rewrite as Numbering, rewrite_ids_continue, rewrite_ids_sent, rewrite_map, rewrite_sent,
-    rewrite_skip, rewrite_start, rewrite_taken,
+    SKIP_FILL, Mapped, Rewrite as Numbering, rewrite_filled, rewrite_ids_continue, rewrite_ids_sent, rewrite_map,
+    rewrite_sent, rewrite_skip, rewrite_start,
 )
 
 
@@ -42,6 +42,6 @@ cdef class Rewrite:
         cdef Mapped mapped
         cdef int picture = -1 if picture_id is None else picture_id
         if rewrite_skip(&self.state, source_seq, picture, &mapped) == SKIP_FILL:
-            rewrite_taken(&self.state, mapped.out_seq)
+            rewrite_filled(&self.state, mapped.out_seq, 0)
             return mapped.out_seq
         return None

@@ -67,10 +67,11 @@ class Model:
         out = self.out_seq(packet)
         if out is None:
             return None
-        self._take(out)
         picture = self.out_picture(packet)
-        if packet.seq > self.newest:
-            self.newest, self.next_picture = packet.seq, picture + 1
+        if out >= self.next_out:
+            self.next_picture = picture + 1
+        self._take(out)
+        self.newest = max(self.newest, packet.seq)
         return out, packet.rtp_ts, picture
 
     def skip(self, packet: Packet) -> int | None:

@@ -218,7 +218,7 @@ cdef void ask_source(Core* c, Subscription* s) noexcept nogil:
 
 
 cdef void receive_bye(Transport* transport, uint32_t ssrc) noexcept nogil:
-    """Takes effect with the next tick: a source that comes and goes with every packet costs no more than that."""
+    """Takes effect with a tick (`serve_encoding`): news of who is live costs all viewers, so no packet makes it."""
     cdef Encoding* e = encoding_of(transport, ssrc)
     if e != NULL:
         e.leaving = e.live

@@ -286,6 +286,7 @@ cdef void spread(Core* c, Encoding* e, SourcePacket* packet, uint64_t now_us) no
     if packet.flags & PACKET_KEYFRAME and e.track.is_video:
         note_keyframe(e, packet, now_us)
     if not e.live and not packet.flags & PACKET_PADDING_ONLY:
+        e.live_since_us = now_us
         mark_live(c, e, True)
     if e.track.muted:
         return

@@ -31,6 +31,7 @@ cdef enum:
     SENDER_REPORT_INTERVAL_US = 1500000
     KEYFRAME_SPACING_US = 500000   # least time between two requests for one Encoding
     NOT_LIVE_AFTER_US = 1500000
+    LEAVE_SPACING_US = 1000000     # an Encoding that comes and goes is followed once in this time
     DEFAULT_RTT_US = 60000
     MAX_NACKED = 256
     CYCLE_TICKS = 100              # ticks in which every Subscription is looked at once
@@ -59,7 +60,8 @@ cdef void report_upstream(Core* c, uint64_t now_us) noexcept nogil:
 
 
 cdef void serve_encoding(Core* c, Track* track, Encoding* e, uint64_t now_us) noexcept nogil:
-    if e.live and (e.leaving or now_us > e.last_packet_us + NOT_LIVE_AFTER_US):
+    if e.live and (e.leaving and now_us > e.live_since_us + LEAVE_SPACING_US
+                   or now_us > e.last_packet_us + NOT_LIVE_AFTER_US):
         mark_live(c, e, False)
     if e.keyframe_wanted and (e.live or not e.started):
         ask_keyframe(c, track, e, now_us)

@@ -143,7 +143,8 @@ cdef struct Encoding:
     ReplayWindow rtx_window
     uint64_t last_packet_us
     bint live
-    bint leaving                   # said BYE; the next tick takes it off
+    uint64_t live_since_us
+    bint leaving                   # said BYE
     Reception reception
     NackList nacks
     History history

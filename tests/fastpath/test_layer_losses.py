@@ -17,6 +17,8 @@ RIDS = (b"l", b"m", b"h")
 RTX_BASE = 5000
 DESCRIPTOR_BYTES = 7
 HALF_CYCLE = 0x8000
+REFERENCE_DISTANCE = {0: 4, 1: 2, 2: 1}
+"""By temporal id: how many frames back the nearest one is that a frame of simulcast.PATTERN needs."""
 
 
 class Lossy:
@@ -121,6 +123,27 @@ def check_neighbours(packet: Rtp, following: Rtp) -> None:
         assert step or ids(following) == ids(packet)
 
 
+def missing_references(viewer: Viewer) -> list[tuple[int, int]]:
+    """Frames that refer to one that was left out; where there is a hole, it may as well have been lost."""
+    found = []
+    whole: list[tuple[int, int]] = []
+    previous = None
+    for index, packet in in_sequence(viewer.media):
+        if previous != index - 1 or not packet.payload:
+            whole = []
+        previous = index
+        if not packet.payload:
+            continue
+        encoding, frame, tid, key, _, _ = TRUTH.unpack_from(packet.payload, DESCRIPTOR_BYTES)
+        needed = encoding, frame - REFERENCE_DISTANCE[tid]
+        if whole and not key and whole[0] <= needed and whole[0][0] == encoding and needed not in whole:
+            found.append((encoding, frame))
+        if key and (encoding, frame) not in whole:
+            whole = []
+        whole.append((encoding, frame))
+    return found
+
+
 @pytest.mark.parametrize(("seed", "loss"), [(0, 0.05), (1, 0.05), (28, 0.05), (0, 0.2), (2, 0.2)])
 def test_repaired_losses_leave_whole_frames_in_order(seed: int, loss: float) -> None:
     lossy = Lossy(seed, loss)
@@ -133,6 +156,7 @@ def test_repaired_losses_leave_whole_frames_in_order(seed: int, loss: float) -> 
         frames = complete_frames(viewer)
         assert viewer.far_end.unreadable == 0
         assert len(frames) == len(set(frames)), "a frame came twice"
+        assert missing_references(viewer) == []
         begun = {TRUTH.unpack_from(p.payload, DESCRIPTOR_BYTES)[:2] for p in viewer.media if p.payload}
         assert len(frames) > 0.97 * len(begun)
     counters = lossy.stage.snapshot().counters

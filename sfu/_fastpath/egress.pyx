@@ -58,18 +58,17 @@ cdef void queue_for_run(Core* c, Encoding* encoding, SourcePacket* packet) noexc
         c.open_run_count += 1
 
 
-cdef void forward_due_runs(Core* c, uint64_t now_us, bint all) noexcept nogil:
-    """Forwards the runs that are complete (marker), old (`hold_us`) or, when not holding, every run."""
+cdef void forward_due_runs(Core* c, uint64_t now_us) noexcept nogil:
+    """Forwards the runs that are complete (marker) or have waited long enough (`gather_us`)."""
     cdef int kept = 0
     cdef int i
     cdef Encoding* encoding
     cdef SourcePacket* last
     for i in range(c.open_run_count):
         encoding = c.open_runs[i]
-        if encoding.run_count and not all and c.holding and encoding.track.is_video:
+        if encoding.run_count and now_us - encoding.run_opened_us < gather_us(c, encoding):
             last = history_find(&encoding.history, encoding.run[encoding.run_count - 1])
-            if (last != NULL and not last.flags & PACKET_MARKER
-                    and now_us - encoding.run_opened_us < c.hold_us):
+            if last != NULL and not last.flags & PACKET_MARKER:
                 c.open_runs[kept] = encoding
                 kept += 1
                 continue

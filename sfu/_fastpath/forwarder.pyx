@@ -9,7 +9,7 @@ from sfu._fastpath.core cimport (
     MAX_PUNT_BYTES, MAX_WORKERS, RELAY_DATAGRAM, RELAY_KEYFRAME, RELAY_PACKET, RELAY_SENDER_REPORT, NoticeSlot,
     NoticeValue, PuntSlot, RelaySlot, count_drop,
 )
-from sfu._fastpath.egress cimport forward_due_runs
+from sfu._fastpath.egress cimport forward_due_runs, gather_us
 from sfu._fastpath.feedback cimport receive_relayed_keyframe, receive_relayed_report, receive_rtcp
 from sfu._fastpath.ingress cimport receive_relayed, receive_rtp
 from sfu._fastpath.reports cimport report_downstream, report_upstream
@@ -162,7 +162,7 @@ cdef void poll_timers(Core* c, uint64_t now_us) noexcept nogil:
 cdef void flush(Core* c, uint64_t now_us) noexcept nogil:
     """Forwards the runs that are due and sends all that waits."""
     if c.open_run_count:
-        forward_due_runs(c, now_us, False)
+        forward_due_runs(c, now_us)
     batch_flush(&c.batch)
 
 
@@ -172,7 +172,7 @@ cdef uint64_t next_deadline_us(const Core* c) noexcept nogil:
     cdef uint64_t due
     cdef int i
     for i in range(c.open_run_count):
-        due = c.open_runs[i].run_opened_us + c.hold_us
+        due = c.open_runs[i].run_opened_us + gather_us(c, c.open_runs[i])
         if due < deadline:
             deadline = due
     return deadline

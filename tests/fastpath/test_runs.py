@@ -159,3 +159,17 @@ def test_a_run_that_waits_dies_with_its_track(stage: Stage, camera: Source) -> N
     stage.advance(HOLD_US)
     stage.advance(HOLD_US)
     assert viewer.media == []
+
+
+def test_for_many_viewers_a_frame_is_gathered_even_at_rest(stage: Stage, camera: Source) -> None:
+    """From GATHER_LISTENERS viewers on an unfinished frame waits a moment, in proportion to their number."""
+    viewers = [stage.watch() for _ in range(40)]
+    stage.core.holding = False
+    begin(stage, camera)
+    first, second, last = camera.frame((900, 900, 900))
+    stage.play(first, second)
+    assert [viewer.media for viewer in viewers] == [[]] * 40
+    stage.advance(2 * 40)
+    assert {len(viewer.media) for viewer in viewers} == {2}
+    stage.play(last)
+    assert {len(viewer.media) for viewer in viewers} == {3}

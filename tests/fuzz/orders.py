@@ -27,14 +27,12 @@ class Script:
     """Carries out records; the argument's first byte mostly chooses the object, the rest says how."""
 
     core: CoreProbe = field(default_factory=lambda: CoreProbe(transports=4, tracks=4, subscriptions=5))
-    other: CoreProbe = field(default_factory=lambda: CoreProbe(index=1, transports=4))
+    other: CoreProbe | None = None
+    "Worker 1, once something is mirrored: rings take their time"
     far_ends: list[FarEnd] = field(default_factory=list)
     tracks: list[int] = field(default_factory=list)
     subscriptions: list[int] = field(default_factory=list)
     refused: int = 0
-
-    def __post_init__(self) -> None:
-        self.core.join(self.other, 0, 1)
 
     def run(self, script: bytes) -> None:
         steps = self._steps()
@@ -150,7 +148,8 @@ class Script:
 
     def _wait(self, argument: bytes) -> None:
         self.core.advance(1000 << argument[0] % 16)
-        self.other.advance(0)
+        if self.other:
+            self.other.advance(0)
 
     def _select(self, argument: bytes) -> None:
         subscription = self._pick(self.subscriptions, argument[0])
@@ -169,6 +168,9 @@ class Script:
                 self._order("mute", self._pick(self.tracks, argument[0]), argument[2] & 1)
 
     def _mirror(self, argument: bytes) -> None:
+        if self.other is None:
+            self.other = CoreProbe(index=1, transports=4)
+            self.core.join(self.other, 0, 1)
         if argument[1] & 1:
             self._order("export_track", self._pick(self.tracks, argument[0]), argument[2] % 40, argument[3])
         else:

@@ -15,7 +15,7 @@ from sfu._fastpath.forwarder cimport (
 )
 from sfu._fastpath.includes.atomics cimport exchange
 from sfu._fastpath.includes.linux cimport AF_INET, AF_INET6, htons, inet_pton, ntohs, sockaddr_in, sockaddr_in6
-from sfu._fastpath.ring cimport ring_front, ring_new, ring_release
+from sfu._fastpath.ring cimport Ring, ring_free, ring_front, ring_new, ring_release
 from sfu._fastpath.snapshot cimport SnapshotRows, free_snapshot, read_snapshot
 from sfu._fastpath.stream.srtp cimport SRTP_BACKEND_OPENSSL, SRTP_MAX_TRAILER, srtp_best_backend
 from sfu._fastpath.tables cimport Sockaddr
@@ -70,6 +70,20 @@ cdef void capture(void* sink, SendBatch* batch) noexcept nogil:
             at += header.bytes
 
 
+cdef class Line:
+    """A ring from one core to another."""
+
+    cdef Ring* ring
+
+    def __cinit__(self):
+        self.ring = ring_new(1024, sizeof(RelaySlot))
+        if self.ring == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        ring_free(self.ring)
+
+
 cdef class CoreProbe:
     """One packet core in virtual time. Addresses are (text, port); outputs are (datagram, address, run number)."""
 
@@ -77,6 +91,7 @@ cdef class CoreProbe:
     cdef Capture captured
     cdef public uint64_t now_us
     cdef uint32_t token
+    cdef list lines                # kept by both ends
 
     def __cinit__(self, *, index=0, node_hint="node", crypto="auto", transports=64, tracks=32, subscriptions=256,
                   hold_us=2000, consent_us=30_000_000, seed=1):
@@ -95,6 +110,7 @@ cdef class CoreProbe:
         if self.core == NULL or self.captured.bytes == NULL:
             raise MemoryError
         self.now_us = 1_000_000
+        self.lines = []
 
     def __dealloc__(self):
         if self.core != NULL:
@@ -102,9 +118,12 @@ cdef class CoreProbe:
         free(self.captured.bytes)
 
     def join(self, CoreProbe other, int mine, int theirs):
-        """Rings both ways, as between two Workers with these indexes. The rings live as long as the process."""
-        self.core.peers_out[theirs] = other.core.peers_in[mine] = ring_new(1024, sizeof(RelaySlot))
-        other.core.peers_out[mine] = self.core.peers_in[theirs] = ring_new(1024, sizeof(RelaySlot))
+        """Rings both ways, as between two Workers with these indexes."""
+        cdef Line there = Line(), back = Line()
+        for probe in (self, other):
+            (<CoreProbe> probe).lines += [there, back]
+        self.core.peers_out[theirs] = other.core.peers_in[mine] = there.ring
+        other.core.peers_out[mine] = self.core.peers_in[theirs] = back.ring
 
     @property
     def holding(self):

@@ -34,6 +34,7 @@ cdef enum Status:
     STATUS_NO_MEMORY
     STATUS_NO_ADDRESS
     STATUS_NO_SUCH_WORKER
+    STATUS_SSRC_TAKEN
 
 cdef struct IceCommand:
     uint8_t ufrag_bytes, pwd_bytes

@@ -284,10 +284,23 @@ cdef void remove_track(Core* c, Track* track) noexcept nogil:
     track_give_back(c.tables, track)
 
 
+cdef bint sends_ssrc(const Core* c, const Transport* t, uint32_t ssrc) noexcept nogil:
+    cdef uint32_t i = t.first_subscription
+    while i != <uint32_t> NO_INDEX:
+        if ssrc and (c.tables.subscriptions[i].ssrc == ssrc or c.tables.subscriptions[i].rtx_ssrc == ssrc):
+            return True
+        i = c.tables.subscriptions[i].next_of_transport
+    return False
+
+
 cdef void subscribe(Core* c, Transport* t, const SubscribeCommand* spec, Reply* reply) noexcept nogil:
-    cdef Subscription* s = subscription_take(c.tables)
+    cdef Subscription* s
     cdef uint32_t records = VIDEO_SENT_RECORDS if spec.is_video else AUDIO_SENT_RECORDS
     cdef int profile
+    if sends_ssrc(c, t, spec.ssrc) or sends_ssrc(c, t, spec.rtx_ssrc) or spec.ssrc == spec.rtx_ssrc:
+        reply.status = STATUS_SSRC_TAKEN
+        return
+    s = subscription_take(c.tables)
     if s == NULL:
         reply.status = STATUS_TABLE_FULL
         return

@@ -70,7 +70,11 @@ class Worker:
         """Its Subscriptions stay and wait for another bind()."""
 
     def subscribe(self, transport: int, spec: SubscriptionSpec) -> int:
-        """Reply.value: Subscription handle; nothing flows before bind()."""
+        """Reply.value: Subscription handle; nothing flows before bind().
+
+        An SSRC serves one Subscription in the life of a Transport: a second would number its packets anew under the
+        same key (RFC 3711 section 9.1).
+        """
 
     def bind(self, subscription: int, track: int, payload_types: Sequence[PayloadTypeMap]) -> int:
         """Feeds the Subscription from `track` (0: from nothing). The outgoing stream stays one: continuous seq,

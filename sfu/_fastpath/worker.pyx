@@ -49,6 +49,7 @@ STATUS_TEXT = {
     STATUS_NO_MEMORY: "out of memory",
     STATUS_NO_ADDRESS: "no validated remote address yet",
     STATUS_NO_SUCH_WORKER: "no such Worker",
+    STATUS_SSRC_TAKEN: "SSRC taken on this Transport",
 }
 
 

@@ -20,9 +20,9 @@ from sfu._fastpath.tables cimport (
     MAX_RETIRED, MAX_SSRCS, NO_INDEX, TRANSPORT_MEDIA_IN, PublishState, SsrcEntry, track_get,
 )
 from sfu._fastpath.wire.drops cimport (
-    DROP_MIRROR_GONE, DROP_NO_KEYS, DROP_RING_FULL, DROP_RTP_DUPLICATE, DROP_RTP_MALFORMED, DROP_RTP_PADDING_ONLY,
-    DROP_RTP_UNKNOWN_PT, DROP_RTP_UNKNOWN_SSRC, DROP_RTX_MALFORMED, DROP_TOO_LARGE, DROP_TOO_MANY_SSRCS,
-    DROP_TOO_OLD,
+    DROP_MIRROR_GONE, DROP_NO_KEYS, DROP_REPLAYED, DROP_RING_FULL, DROP_RTP_DUPLICATE, DROP_RTP_MALFORMED,
+    DROP_RTP_PADDING_ONLY, DROP_RTP_UNKNOWN_PT, DROP_RTP_UNKNOWN_SSRC, DROP_RTX_MALFORMED, DROP_TOO_LARGE,
+    DROP_TOO_MANY_SSRCS, DROP_TOO_OLD,
 )
 from sfu._fastpath.wire.endian cimport load_be16
 from sfu._fastpath.wire.extensions cimport (
@@ -82,25 +82,24 @@ cdef void receive_primary(Core* c, Transport* transport, Encoding* e, Datagram* 
                           uint64_t now_us) noexcept nogil:
     """A packet of the Encoding's own SSRC, decrypted straight into its history slot.
 
+    History is the replay list too (RFC 3711 section 3.3.2): what is not in there has not come, or is too old. So a
+    packet that was asked for again under its own SSRC may be late by as much as history holds.
     Whoever forges one far ahead must not wipe a packet that somebody may still ask for: until it has proved to be
     authentic, such a one stays beside the history.
     """
     cdef uint64_t ext_seq = unwrap16(e.highest_seq, h.seq) if e.started else <uint64_t> FIRST_CYCLE + h.seq
     cdef bint near = not e.started or ext_seq <= e.highest_seq + DIRECT_PACKETS
-    cdef SourcePacket* packet
+    cdef SourcePacket* packet = history_slot(&e.history, ext_seq)
     cdef int n
     if e.track.codec_of[h.pt] == CODEC_NONE:
         count_drop(c, DROP_RTP_UNKNOWN_PT)
         return
-    n = replay_check(&e.window, ext_seq)
-    if n == 0 and (ext_seq < FIRST_CYCLE or ext_seq + e.history.mask < e.highest_seq):
-        n = DROP_TOO_OLD
-    if n == 0 and history_find(&e.history, ext_seq) != NULL:
-        n = DROP_RTP_DUPLICATE
-    if n:
-        count_drop(c, n)
+    if ext_seq < FIRST_CYCLE or ext_seq + e.history.mask < e.highest_seq:
+        count_drop(c, DROP_TOO_OLD)
         return
-    packet = history_slot(&e.history, ext_seq)
+    if packet.ext_seq == ext_seq:
+        count_drop(c, DROP_RTP_DUPLICATE if packet.flags & PACKET_RECOVERED else DROP_REPLAYED)
+        return
     if near:
         packet.ext_seq = 0
     n = unprotect(c.engine, transport.rx, d.data, <int> d.bytes, h.header_bytes, <uint32_t> (ext_seq >> 16) - 1,
@@ -111,7 +110,6 @@ cdef void receive_primary(Core* c, Transport* transport, Encoding* e, Datagram* 
     if not near:
         packet.ext_seq = 0
         memcpy(packet.payload, c.plain, n)
-    replay_commit(&e.window, ext_seq)
     authenticated(c, transport, d, now_us)
     packet.flags = PACKET_MARKER if h.marker else 0
     packet.payload_type = h.pt
@@ -477,7 +475,6 @@ cdef void restart(Core* c, Encoding* e) noexcept nogil:
     e.incarnation += 1
     e.keyframe_seq = 0
     e.has_sr = False
-    memset(&e.window, 0, sizeof(ReplayWindow))
     nack_init(&e.nacks)
     reception_init(&e.reception, e.track.clock_rate)
     restart_listeners(c, e)

@@ -137,7 +137,6 @@ cdef struct Encoding:
     bint started
     uint64_t highest_seq           # unwrapped, starts at FIRST_CYCLE + seq
     uint32_t highest_ts
-    ReplayWindow window
     bint rtx_started
     uint64_t rtx_highest
     ReplayWindow rtx_window

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 
+import pytest
+
 from sfu._fastpath.values import Feedback, PayloadType, TrackSpec
 from tests.support.far_end import pli
 from tests.support.stage import FRAME_TICKS, FRAME_US, VIDEO, VP8, Source, Stage, simulcast
@@ -169,3 +171,28 @@ def test_a_switch_costs_no_more_than_history_holds() -> None:
     stage.play(unfinished[1])
     assert len(viewer.media) <= 3 + HISTORY_PACKETS
     assert {packet.payload_type for packet in viewer.media} == {120}
+
+
+def test_an_ssrc_serves_one_subscription_of_a_transport() -> None:
+    stage = Stage()
+    viewer = stage.watch(rtx_ssrc=9000)
+    for ssrc, rtx_ssrc in ((viewer.ssrc, 0), (9000, 0), (1, viewer.ssrc), (1, 9000), (1, 1)):
+        with pytest.raises(ValueError, match="status"):
+            stage.watch(far_end=viewer.far_end, ssrc=ssrc, rtx_ssrc=rtx_ssrc)
+    assert stage.snapshot().counters["subscriptions"] == 1
+
+
+def test_a_repeated_packet_may_be_late_by_as_much_as_history_holds() -> None:
+    stage = Stage()
+    viewer = stage.watch()
+    camera = Source(1000, VP8)
+    stage.play(*camera.frame(key=True))
+    (missing,) = camera.frame()
+    late = stage.publisher.protect(missing)
+    for _ in range(500):
+        stage.play(*camera.frame())
+    stage.core.ingest([late, late])
+    stage.deliver()
+    assert len(viewer.media) == 502
+    assert {(seq - viewer.seqs[0]) & 0xFFFF for seq in viewer.seqs} == set(range(502))
+    assert stage.drops() == {"replayed": 1}

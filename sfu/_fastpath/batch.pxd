@@ -36,7 +36,7 @@ cdef struct SendBatch:
     void* sink
     uint64_t* failed               # counts messages that were not sent because a packet could not be protected
     ProtectJob jobs[BATCH_PACKETS]
-    uint64_t arrivals[BATCH_PACKETS]      # when the source packet of each job came in
+    uint64_t arrivals[BATCH_PACKETS]      # when the source packet of each job came in; 0: no fresh one
     SendMessage messages[BATCH_PACKETS]
 
 cdef inline bint batch_protected(const SendBatch* b) noexcept nogil:

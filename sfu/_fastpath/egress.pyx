@@ -306,7 +306,7 @@ cdef uint32_t build(Core* c, Subscription* s, Transport* transport, SourcePacket
     job.header_bytes = <uint16_t> header_bytes
     job.payload_bytes = <uint16_t> payload_bytes
     job.roc = <uint32_t> (out_seq >> 16) - 1
-    b.arrivals[b.job_count] = packet.arrival_us
+    b.arrivals[b.job_count] = packet.arrival_us if k >= 0 else 0
     b.job_count += 1
     batch_commit(b, transport, header_bytes + payload_bytes + transport.trailer_bytes)
     return header_bytes + payload_bytes + transport.trailer_bytes

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sfu._fastpath.values import PayloadTypeMap, SubscriptionSpec
+from tests.fastpath.probes.core_probe import CoreProbe
 from tests.support.far_end import CM_SHA1, GCM_128, GCM_256, FarEnd, make_rtp
 from tests.support.stage import (
     ABS_SEND_TIME,
@@ -32,8 +33,9 @@ def speaker() -> Source:
     return Source(500, OPUS, mid=b"a", seq=65_000, extensions={2: b"abs", 3: b"\0\1", 4: LOUD})
 
 
-def test_viewers_of_every_profile_get_the_same_payloads_in_their_own_streams() -> None:
-    stage = Stage(profile=CM_SHA1)
+@pytest.mark.parametrize("crypto", ["auto", "openssl"])
+def test_viewers_of_every_profile_get_the_same_payloads_in_their_own_streams(crypto: str) -> None:
+    stage = Stage(core=CoreProbe(crypto=crypto), profile=CM_SHA1)
     for profile in (GCM_128, CM_SHA1, GCM_256) * 3:
         stage.watch(profile=profile)
     camera = Source(1000, VP8, seq=65_530)

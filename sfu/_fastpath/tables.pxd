@@ -282,13 +282,13 @@ cdef struct Tables:
     uint32_t subscription_free_count
     ExtProfile* profiles
     uint32_t* profile_users
-    uint32_t profile_count
+    uint32_t profile_capacity, profile_count    # one for each Subscription: nobody can take all
     AddressSlot* address_slots     # open addressing, linear probing
     uint32_t address_mask
     uint64_t address_seed
 
 cdef enum:
-    MAX_PROFILES = 4096
+    MAX_PROFILES = 0xffff          # what a Subscription can name
 
 cdef Tables* tables_new(uint32_t transports, uint32_t tracks, uint32_t subscriptions, uint64_t seed) noexcept nogil
 cdef void tables_free(Tables* t) noexcept nogil

@@ -25,8 +25,9 @@ cdef Tables* tables_new(uint32_t transports, uint32_t tracks, uint32_t subscript
     t.track_free = <uint32_t*> calloc(tracks, sizeof(uint32_t))
     t.subscriptions = <Subscription*> calloc(subscriptions, sizeof(Subscription))
     t.subscription_free = <uint32_t*> calloc(subscriptions, sizeof(uint32_t))
-    t.profiles = <ExtProfile*> calloc(MAX_PROFILES, sizeof(ExtProfile))
-    t.profile_users = <uint32_t*> calloc(MAX_PROFILES, sizeof(uint32_t))
+    t.profile_capacity = min(subscriptions, <uint32_t> MAX_PROFILES)
+    t.profiles = <ExtProfile*> calloc(t.profile_capacity, sizeof(ExtProfile))
+    t.profile_users = <uint32_t*> calloc(t.profile_capacity, sizeof(uint32_t))
     t.address_slots = <AddressSlot*> calloc(slots, sizeof(AddressSlot))
     t.address_mask = slots - 1
     t.address_seed = seed
@@ -251,7 +252,7 @@ cdef int profile_intern(Tables* t, const ExtProfile* profile) noexcept nogil:
             t.profile_users[i] += 1
             return <int> i
     if unused < 0:
-        if t.profile_count >= MAX_PROFILES:
+        if t.profile_count >= t.profile_capacity:
             return -1
         unused = <int> t.profile_count
         t.profile_count += 1

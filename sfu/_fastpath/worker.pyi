@@ -33,7 +33,7 @@ class Worker:
         """Lays packet rings between all of these Workers; before start()."""
 
     def start(self) -> None:
-        """Binds the socket (OSError) and starts the thread."""
+        """Binds the socket (OSError) and starts the thread; once in a Worker's life."""
 
     def stop(self) -> None:
         """Stops and joins the thread; idempotent."""

@@ -265,6 +265,8 @@ cdef class Worker:
 
     def start(self):
         cdef epoll_event event
+        if self.w.udp != NULL:
+            raise RuntimeError("a Worker starts once")
         v4 = self.config.bind_address.encode()
         v6 = self.config.bind_address_v6.encode()
         self.w.udp = udp_open(v4, v6, self.config.port)

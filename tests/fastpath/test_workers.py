@@ -196,6 +196,13 @@ def test_sound_crosses_between_workers_that_come_and_go(generation: int) -> None
             assert rows.drops["ring_full"] == lost
 
 
+def test_a_worker_starts_once() -> None:
+    with running(1) as (driver,):
+        driver.worker.stop()
+        with pytest.raises(RuntimeError, match="once"):
+            driver.worker.start()
+
+
 def test_tracks_go_while_their_packets_are_on_the_way() -> None:
     with running(2) as (here, there), client(here) as speaker, client(there) as far:
         seq = 0

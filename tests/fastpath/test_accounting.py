@@ -121,6 +121,7 @@ class Orders(RuleBasedStateMachine):
         self.other = CoreProbe(index=1)
         self.core.join(self.other, 0, 1)
         self.owners: dict[str, dict[int, int]] = {kind: {} for kind in TABLE}
+        self.ssrcs: dict[int, set[int]] = {}
         self.far_ends: list[FarEnd] = []
         self.seq = 0
 
@@ -131,10 +132,10 @@ class Orders(RuleBasedStateMachine):
         except ValueError:
             return 0
 
-    def made(self, kind: str, handle: int, owner: int = 0) -> int:
-        """A new handle, which only a full table or a stale owner refuses."""
+    def made(self, kind: str, handle: int, owner: int = 0, *, taken: bool = False) -> int:
+        """A new handle, which only a full table, a stale owner or a name that is `taken` refuses."""
         live = self.owners[kind]
-        refused = len(live) == TABLE[kind] or (owner and owner not in self.owners["transports"])
+        refused = taken or len(live) == TABLE[kind] or (owner and owner not in self.owners["transports"])
         assert bool(handle) != bool(refused)
         if handle:
             assert handle not in live
@@ -202,7 +203,15 @@ class Orders(RuleBasedStateMachine):
         spec = SubscriptionSpec(
             kind, 90_000, ssrc, "cname", rtx_ssrc=ssrc // 2, mid="0", extension_ids={1: ssrc % 20 + 1}
         )
-        return self.made("subscriptions", self.order("subscribe", transport, spec), transport)
+        ssrcs = {ssrc, ssrc // 2} - {0}
+        taken = any(
+            ssrcs & self.ssrcs[handle]
+            for handle, owner in self.owners["subscriptions"].items()
+            if owner == transport
+        )
+        handle = self.order("subscribe", transport, spec)
+        self.ssrcs[handle] = ssrcs
+        return self.made("subscriptions", handle, transport, taken=taken)
 
     @rule(subscription=subscriptions, track=tracks | st.just(0))
     def bind(self, subscription: int, track: int) -> None:

@@ -37,6 +37,8 @@ REPAIR: Final = Feedback.NACK | Feedback.PLI | Feedback.FIR
 ESTIMATION: Final = Feedback.TRANSPORT_CC | Feedback.REMB
 DTLS_HASHES: Final = ("sha-256", "sha-384", "sha-512")
 MAX_WIRE_EXTENSION_ID: Final = 255
+MAX_PUBLISHED: Final = 8
+"""Tracks of one Participant: each Encoding of each costs the packet core a history of its own."""
 RESERVED_EXTENSION_ID: Final = 15
 
 
@@ -66,6 +68,9 @@ def negotiate(offer: SessionDescription | str, local: LocalTransport, terms: Ter
     sections = tuple(_sections(description, bundled, terms))
     if terms.intent == "publish":
         _check_all_served(description, bundled, sections)
+    published = sum(section.direction.receives for section in sections)
+    if published > MAX_PUBLISHED:
+        raise NegotiationError(f"{published} m-lines to publish: {MAX_PUBLISHED} at the most")
     if not any(section.direction is not Direction.INACTIVE for section in sections):
         raise NegotiationError(f"no m-line has a codec and a direction with which we can {terms.intent}")
     ufrag, pwd = _ice_credentials(description, bundled)

@@ -225,6 +225,25 @@ def test_several_m_lines_need_a_bundle() -> None:
         negotiated(OFFERS["chromium-publish"].replace("a=group:BUNDLE", "a=group:LS"))
 
 
+@pytest.mark.parametrize(("count", "served"), [(8, True), (9, False)])
+def test_one_participant_publishes_so_many_tracks_and_no_more(count: int, *, served: bool) -> None:
+    mids = " ".join(map(str, range(count)))
+    media = "".join(
+        f"m=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na=rtcp-mux\r\na=sendonly\r\n"
+        for mid in range(count)
+    )
+    transport = (
+        f"a=group:BUNDLE {mids}\r\na=ice-ufrag:far0\r\na=ice-pwd:{'p' * 24}\r\n"
+        f"a=fingerprint:{'sha-256 ' + LOCAL.fingerprint_sha256}\r\na=setup:actpass\r\n"
+    )
+    offer = f"{HEAD}\r\n{transport}{media}"
+    if served:
+        assert len(negotiated(offer).sections) == count
+    else:
+        with pytest.raises(NegotiationError, match="8 at the most"):
+            negotiated(offer)
+
+
 def test_offer_without_m_lines_is_refused() -> None:
     with pytest.raises(NegotiationError, match="no m-line"):
         negotiated(HEAD)

@@ -99,7 +99,6 @@ cdef void open_transport(Core* c, Reply* reply, uint64_t now_us) noexcept nogil:
     if t == NULL:
         reply.status = STATUS_TABLE_FULL
         return
-    t.opened_us = now_us
     t.heard_us = now_us
     t.reporter_ssrc = <uint32_t> ((t.handle * <uint64_t> 0x9e3779b97f4a7c15 ^ c.tables.address_seed) >> 24) | 1
     reply.value = t.handle

@@ -182,8 +182,6 @@ cdef inline void authenticated(Core* c, Transport* transport, const Datagram* d,
     transport.heard_us = now_us
     transport.packets_in += 1
     transport.bytes_in += d.bytes
-    if transport.publish != NULL:
-        transport.publish.bytes_window += d.bytes
 
 
 cdef bint keep(Core* c, Transport* transport, Encoding* e, SourcePacket* packet, const Datagram* d,

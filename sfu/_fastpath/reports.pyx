@@ -197,7 +197,6 @@ cdef void step_remb(Core* c, PublishState* publish) noexcept nogil:
     elif publish.last_fraction_lost < LOSS_LOW_256:
         bps = bps * 108 // 100 + 1000
     publish.remb_bps = <uint32_t> max(<uint64_t> MIN_REMB_BPS, min(bps, <uint64_t> c.max_publish_bps))
-    publish.bytes_window = 0
 
 
 cdef void report_downstream(Core* c, uint64_t now_us) noexcept nogil:

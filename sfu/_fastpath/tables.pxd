@@ -74,7 +74,6 @@ cdef struct PublishState:          # only Transports that publish have one
     TwccRecorder twcc
     uint64_t next_report_us
     uint64_t next_twcc_us
-    uint64_t bytes_window          # received since the last REMB
     uint32_t remb_bps
     uint32_t twcc_media_ssrc
     uint8_t last_fraction_lost
@@ -104,7 +103,6 @@ cdef struct Transport:
     Address addresses[MAX_ADDRESSES]
     int address_count
     uint64_t heard_us              # last authenticated datagram
-    uint64_t opened_us
     uint32_t state                 # TransportStateFlags
     uint64_t check_window_us
     uint32_t checks_in_window
